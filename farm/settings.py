@@ -1,0 +1,71 @@
+"""Settings from the environment (``FARM_…``), each with a default that suits one laptop."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from farm.errors import InvalidInput
+
+
+class Settings(BaseSettings):
+    """What an operator may set; every field is the environment variable ``FARM_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix="FARM_", frozen=True, extra="ignore")
+
+    home: Path = Field(default=Path("~/.farm"), description="Database, store, logs of a local farm.")
+    url: str | None = Field(default=None, description="Where clients find the farm; default: this host.")
+    host: str = Field(default="127.0.0.1", description="Address the farm listens on.")
+    port: int = Field(default=8700, ge=1, le=65535, description="HTTP port of the farm.")
+    dashboard_port: int = Field(default=8701, ge=1, le=65535, description="Port of the Ray dashboard.")
+    database: str | None = Field(default=None, description="SQLAlchemy URL; default: SQLite in home.")
+    store: str | None = Field(default=None, description="fsspec URL of the store; default: in home.")
+    models: Path | None = Field(default=None, description="Folder of models; default: the shipped one.")
+    cpus: int | None = Field(default=None, ge=1, description="CPU cores the farm may use.")
+    cpu_price_usd_h: float = Field(
+        default=0.04, ge=0, description="Price of one CPU core hour in USD, for quotes and costs."
+    )
+    lease_seconds: float = Field(default=30.0, gt=0, description="A silent worker loses its task after.")
+    max_attempts: int = Field(default=3, ge=1, description="Attempts a task has before quarantine.")
+    max_upload_mb: int = Field(default=256, ge=1, description="Largest upload, in megabytes.")
+    max_megapixels: int = Field(default=400, ge=1, description="Largest picture, in megapixels.")
+
+    @cached_property
+    def folder(self) -> Path:
+        """``home`` with ``~`` resolved."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def database_url(self) -> str:
+        """The database, SQLite under ``home`` unless set."""
+        return self.database or f"sqlite:///{self.folder / 'farm.db'}"
+
+    @property
+    def store_url(self) -> str:
+        """The store's root, a folder under ``home`` unless set."""
+        return self.store or str(self.folder / "store")
+
+    @property
+    def farm_url(self) -> str:
+        """Where clients find the farm."""
+        return (self.url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        InvalidInput: a ``FARM_…`` variable has a value that does not fit.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "FARM_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise InvalidInput(
+            f"{name}: {first['input']!r} does not fit ({first['msg'].lower()}); correct or unset it.",
+            field=name,
+        ) from None
