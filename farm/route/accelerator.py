@@ -1,0 +1,57 @@
+"""What can do the work: accelerators with their measured speed and price, and pools of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from farm.errors import Unavailable
+from farm.spec.base import Value, suggestion
+
+
+class Speed(Value):
+    """How fast one extractor's iterations go: ``rate_inf * p / (p + p_half)`` at ``p`` megapixels."""
+
+    rate_inf: float = Field(gt=0, description="Megapixel-iterations per second on large pictures.")
+    p_half: float = Field(ge=0, description="Megapixels at which half of rate_inf is reached.")
+    spread: float | None = Field(default=None, ge=0, description="Relative deviation between runs.")
+    measured_at: float | None = Field(default=None, description="Epoch seconds; None: an assumption.")
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it was measured rather than assumed."""
+        return self.measured_at is not None
+
+
+class Accelerator(Value):
+    """A device, or a whole machine's processor, as the router sees it."""
+
+    name: str
+    kind: Literal["cpu", "cuda"]
+    speeds: dict[str, Speed] = Field(description="By extractor.")
+    memory_gb: float = Field(gt=0)
+    usd_per_hour: float = Field(ge=0)
+    startup_seconds: float = Field(ge=0, description="From claiming a task to its first iteration.")
+
+    def speed(self, extractor: str) -> Speed:
+        """The speed with ``extractor``.
+
+        Raises:
+            Unavailable: nothing is known about that extractor here.
+        """
+        if extractor not in self.speeds:
+            raise Unavailable(
+                f"quality.extractor: no speed of {extractor!r} is known on {self.name}; "
+                f"{suggestion(extractor, list(self.speeds))}"
+            )
+        return self.speeds[extractor]
+
+
+class Pool(Value):
+    """Accelerators of one sort that are bought in one market."""
+
+    name: str
+    accelerator: Accelerator
+    count: int = Field(default=1, ge=0)
+    market: Literal["on-demand", "spot"] = "on-demand"

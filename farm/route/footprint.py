@@ -1,0 +1,65 @@
+"""How much work a job is, known before it runs: the sum over scales of pixels times iterations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from farm.route.accelerator import Accelerator, Speed
+
+Scale = tuple[int, int, int]
+"""Width and height in pixels, and iterations, of one scale of the pyramid."""
+
+MEGA = 1e6
+BYTES_PER_PIXEL = 6 * 3 * 4
+"""Whole-picture float32 buffers: content, picture, gradient, Adam's two moments, the average."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """The work of one job. ``width`` and ``height`` are those of its largest scale."""
+
+    width: int
+    height: int
+    scales: tuple[Scale, ...]
+    extractor: str
+
+    @property
+    def iterations(self) -> int:
+        """Iterations over all scales."""
+        return sum(iterations for _, _, iterations in self.scales)
+
+    @property
+    def megapixel_iterations(self) -> float:
+        """Σ megapixels · iterations over all scales."""
+        return sum(width * height / MEGA * iterations for width, height, iterations in self.scales)
+
+    @property
+    def gigabytes(self) -> float:
+        """Memory that grows with the picture; tiles bound the rest."""
+        return self.width * self.height * BYTES_PER_PIXEL / 1e9
+
+
+def footprint(scales: Sequence[Scale], extractor: str) -> Footprint:
+    """The footprint of a pyramid of ``(width, height, iterations)``; it needs at least one scale."""
+    width, height, _ = max(scales, key=lambda scale: scale[0] * scale[1])
+    return Footprint(width, height, tuple(scales), extractor)
+
+
+def rate(pixels: int, speed: Speed) -> float:
+    """Megapixel-iterations per second on a picture of ``pixels``."""
+    megapixels = pixels / MEGA
+    return speed.rate_inf * megapixels / (megapixels + speed.p_half)
+
+
+def seconds(work: Footprint, accelerator: Accelerator) -> float:
+    """Expected seconds of ``work`` on one ``accelerator``, without its start-up.
+
+    Raises:
+        Unavailable: nothing is known about the extractor's speed there.
+    """
+    speed = accelerator.speed(work.extractor)
+    return sum(
+        width * height / MEGA * iterations / rate(width * height, speed)
+        for width, height, iterations in work.scales
+    )
