@@ -1,0 +1,124 @@
+"""TIFF: its header, its samples, and writing one for print."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, cast
+
+import numpy as np
+import tifffile
+from tifffile import PHOTOMETRIC, TiffFile, TiffPage
+
+from farm.imaging.header import Header, MalformedError, Raw, Samples, UnsupportedError, split
+
+MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_INTEGER = 1
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_SAMPLES = {
+    PHOTOMETRIC.MINISWHITE: 1, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.PALETTE: 1,
+    PHOTOMETRIC.RGB: 3, PHOTOMETRIC.YCBCR: 3, PHOTOMETRIC.SEPARATED: 4,
+}  # fmt: skip
+_JPEG = (6, 7)
+_SLACK = 4_000_000
+
+
+def header(stream: BinaryIO) -> Header:
+    """Read the first directory and count the others; previews beside the picture do not count."""
+    with TiffFile(stream) as file:
+        page = _first(file)
+        pages = sum(not cast("TiffPage", other).is_reduced for other in file.pages[1:])
+        return Header(
+            format="tiff",
+            width=int(page.imagewidth),
+            height=int(page.imagelength),
+            bits=16 if page.bitspersample > 8 else 8,
+            has_alpha=_alpha(page) is not None,
+            frames=1 + pages,
+            icc=bytes(page.iccprofile or b""),
+            orientation=_orientation(page),
+        )
+
+
+def _first(file: TiffFile) -> TiffPage:
+    page = file.pages[0]
+    if not isinstance(page, TiffPage):
+        raise MalformedError("its first directory holds no picture")
+    return page
+
+
+def _orientation(page: TiffPage) -> int:
+    value = page.tags.valueof(274, default=1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _alpha(page: TiffPage) -> int | None:
+    """Index of the channel that is alpha; further channels are spot colours or masks."""
+    colours = _SAMPLES.get(PHOTOMETRIC(page.photometric), 0)
+    for index, kind in enumerate(page.extrasamples):
+        if kind in (_ASSOCIATED, _UNASSOCIATED):
+            return colours + index
+    return None
+
+
+def samples(stream: BinaryIO) -> Raw:
+    """Decode the whole picture; strips or tiles that are missing or cut short are errors."""
+    with TiffFile(stream) as file:
+        page = _first(file)
+        _check(page, stream.seek(0, 2))
+        array = np.asarray(page.asarray(maxworkers=1))
+        if page.planarconfig == 2 and array.ndim == 3:
+            array = np.moveaxis(array, 0, 2)
+        if array.ndim == 2:
+            array = array[..., None]
+        return _interpreted(page, array)
+
+
+def _check(page: TiffPage, file_size: int) -> None:
+    """Refuse what would be read wrongly or without bound, before it is read."""
+    sides = (int(page.imagelength), int(page.imagewidth))
+    colours = _SAMPLES.get(PHOTOMETRIC(page.photometric))
+    if colours is None or (page.photometric == PHOTOMETRIC.YCBCR and page.compression not in _JPEG):
+        name = PHOTOMETRIC(page.photometric).name
+        raise UnsupportedError(f"has the colour type {name}; export it as RGB")
+    if page.sampleformat != _INTEGER or page.bitspersample > 16:
+        raise UnsupportedError("holds neither 8- nor 16-bit integers; export it with 16 bits")
+    if not colours <= page.samplesperpixel <= 8 or page.imagedepth != 1:
+        raise UnsupportedError(f"has {page.samplesperpixel} channels; flatten it to RGB")
+    if np.prod(page.chunks, dtype=float) > 2 * np.prod(sides, dtype=float) * 8 + _SLACK:
+        raise MalformedError("its tiles are far larger than the picture")
+    ends = zip(page.dataoffsets, page.databytecounts, strict=True)
+    if not page.dataoffsets or any(count == 0 or start + count > file_size for start, count in ends):
+        raise MalformedError("the file ends too soon")
+
+
+def _interpreted(page: TiffPage, array: np.ndarray) -> Raw:
+    maximum = (1 << page.bitspersample) - 1
+    kind = PHOTOMETRIC(page.photometric)
+    stored: Samples = array.astype(np.uint16) if page.bitspersample > 8 else array.astype(np.uint8)
+    colour = stored[..., : _SAMPLES[kind]]
+    index = _alpha(page)
+    alpha = stored[..., index] if index is not None else None
+    premultiplied = index is not None and page.extrasamples[index - _SAMPLES[kind]] == _ASSOCIATED
+    if kind == PHOTOMETRIC.PALETTE:
+        if page.colormap is None:
+            raise MalformedError("its palette is missing")
+        # Writers disagree whether 255 is stored as 65535 or 65280; the upper byte is common to both.
+        palette = (np.moveaxis(page.colormap, 0, 1) >> 8).astype(np.uint8)
+        return Raw(palette[colour[..., 0]], 255, "rgb")
+    if kind == PHOTOMETRIC.MINISWHITE:
+        colour = maximum - colour
+    if kind == PHOTOMETRIC.SEPARATED:
+        if page.bitspersample != 8:
+            raise UnsupportedError("is 16-bit CMYK; export it as RGB, or as 8-bit CMYK")
+        return Raw(colour, maximum, "cmyk", alpha, premultiplied)
+    plain = split(colour, maximum)
+    return Raw(plain.samples, maximum, plain.space, alpha, premultiplied)
+
+
+def write(target: BinaryIO, array: Samples, *, icc: bytes, dpi: float, description: str) -> None:
+    """Write uint8 or uint16 (height, width, 3 or 4), deflated; BigTIFF where it has to be."""
+    tifffile.imwrite(
+        target, array, photometric="rgb", compression="adobe_deflate", predictor=True,
+        extrasamples=["unassalpha"] if array.shape[2] == 4 else None, iccprofile=icc,
+        resolution=(dpi, dpi), resolutionunit="INCH", description=description, metadata=None,
+        software="style-farm", rowsperstrip=max(1, min(array.shape[0], 2_000_000 // array.shape[1])),
+    )  # fmt: skip
