@@ -1,0 +1,54 @@
+"""``farm render``: make a print in this process, without a farm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from farm import settings
+from farm.cli.options import MAKE, JobFile, Json, Overrides
+from farm.cli.out import emit, messages, say
+from farm.cli.view import View
+from farm.clock import Clock, SystemClock
+from farm.spec import Event
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(rich_help_panel=MAKE)(render)
+
+
+def render(
+    jobfile: JobFile,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The picture's path.")],
+    overrides: Overrides = None,
+    json: Json = False,
+) -> None:
+    """Make what a job file describes here and now, without a farm."""
+    from farm.catalog import Catalogue, check_rights, models_folder
+    from farm.client import jobfile as jobfiles
+    from farm.dispatch.render import render_file
+
+    catalogue = Catalogue(models_folder(settings.load()))
+    job = jobfiles.read(jobfile, overrides or ())
+    check_rights(job, catalogue)
+    if json:
+        render_file(job, out, catalogue=catalogue, on_progress=numbered(emit, SystemClock()))
+        return
+    with View(messages()) as view:
+        render_file(job, out, catalogue=catalogue, on_progress=numbered(view.show, SystemClock()))
+    say(str(out))
+
+
+def numbered(show: Callable[[Event], None], clock: Clock) -> Callable[[Event], None]:
+    """``show``, given each event with its number and time, as the queue would have written them."""
+    numbers = count(1)
+
+    def stamped(event: Event) -> None:
+        show(event.model_copy(update={"seq": next(numbers), "at": clock.now()}))
+
+    return stamped
