@@ -1,0 +1,71 @@
+"""Both kinds of queue with a clock that the test moves, and jobs to put in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from farm.clock import ManualClock
+from farm.queue import MemoryQueue, Queue, open_queue
+from farm.spec import Job, JobState, Lease, TaskRecord, parse_job
+from farm.spec.event import Progress
+
+KINDS = ("memory", "sqlite")
+
+
+def job_spec(**changes: Any) -> Job:
+    spec = {"farm": 1, "kind": "print", "content": "a.png", "styles": [{"name": "waves"}]}
+    return parse_job({**spec, "output": {"long_edge": 512}, **changes})
+
+
+def progress(lease: Lease, iteration: int = 1) -> Progress:
+    return Progress(
+        task=lease.task, attempt=lease.attempt, scale=1, scales=2, width=64, height=64,
+        iteration=iteration, iterations=10, loss=0.5, share=0.1,
+    )  # fmt: skip
+
+
+@dataclass
+class Case:
+    """A queue under test."""
+
+    queue: Queue
+    clock: ManualClock
+
+    def add(self, job_id: str = "j1", tasks: tuple[str, ...] = ("print",), **changes: Any) -> str:
+        self.queue.add(job_id, job_spec(**changes), tasks=tasks)
+        return job_id
+
+    def claim(self, worker: str = "w1", ttl: float = 30.0) -> Lease:
+        lease = self.queue.claim(worker, ttl)
+        assert lease is not None
+        return lease
+
+    def state(self, job_id: str = "j1") -> JobState:
+        return self.queue.job(job_id).state
+
+    def task(self, job_id: str = "j1") -> TaskRecord:
+        return self.queue.tasks(job_id)[0]
+
+    def kinds(self, job_id: str = "j1") -> list[str]:
+        events = self.queue.events(job_id)
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        assert self.queue.job(job_id).seq == len(events)
+        return [event.kind for event in events]
+
+
+def database(folder: Path) -> str:
+    return f"sqlite:///{folder / 'farm.db'}"
+
+
+@contextmanager
+def opened(kind: str, folder: Path) -> Iterator[Case]:
+    clock = ManualClock()
+    queue = MemoryQueue(clock) if kind == "memory" else open_queue(database(folder), clock)
+    try:
+        yield Case(queue, clock)
+    finally:
+        queue.close()
