@@ -160,9 +160,9 @@ def _answers(settings: Settings) -> bool:
     from farm.client import Client
 
     try:
-        with Client(settings.farm_url) as client:
+        with Client(settings.farm_url, timeout=3) as client:
             client.ready()
-    except (Unreachable, Unavailable):
+    except Unreachable:
         return False
     return True
 

@@ -18,10 +18,8 @@ def register(app: typer.Typer) -> None:
 
 def quote(jobfile: JobFile, overrides: Overrides = None, json: Json = False) -> None:
     """Ask for the price and the time of a job; nothing is ordered."""
-    from farm.client import jobfile as jobfiles
-
     with connect() as client:
-        answer = client.quote(jobfiles.read(jobfile, overrides or ()))
+        answer = client.quote(jobfile, overrides=overrides or ())
     if json:
         emit(answer)
         return

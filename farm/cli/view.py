@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from rich.console import Console
@@ -98,36 +98,33 @@ def remaining(first: Progressed | None, last: Progressed) -> float | None:
 
 
 def watch(events: Iterable[Event], console: Console) -> int:
-    """Draw ``events`` until the job has ended; returns the exit code, 0 if it is done.
+    """Draw ``events`` to their end; returns the exit code, 0 if the job is done.
 
     Raises:
         Unreachable: the events ended before the job did.
     """
     with View(console) as view:
-        for event in events:
-            view.show(event)
-            if event.kind in FINAL_KINDS:
-                return exit_code(event)
-    raise _cut_off()
+        return _follow(events, view.show)
 
 
 def watch_json(events: Iterable[Event]) -> int:
-    """Write ``events`` as JSON lines to stdout until the job has ended; returns the exit code.
+    """Write ``events`` as JSON lines to stdout; returns the exit code, 0 if the job is done.
 
     Raises:
         Unreachable: the events ended before the job did.
     """
+    return _follow(events, emit)
+
+
+def _follow(events: Iterable[Event], show: Callable[[Event], None]) -> int:
+    """The last end counts: a job that was retried has ended before and goes on in the same log."""
+    code: int | None = None
     for event in events:
-        emit(event)
+        show(event)
         if event.kind in FINAL_KINDS:
-            return exit_code(event)
-    raise _cut_off()
-
-
-def exit_code(event: Event) -> int:
-    """Of a command that waited for the job and got this as its last event."""
-    return DONE if event.kind == "done" else UNFINISHED
-
-
-def _cut_off() -> Unreachable:
-    return Unreachable("the farm ended the stream before the job was done; run 'farm watch JOB' again.")
+            code = DONE if event.kind == "done" else UNFINISHED
+        elif event.kind == "queued":
+            code = None
+    if code is None:
+        raise Unreachable("the farm's events ended before the job did; run 'farm watch' again.")
+    return code
