@@ -62,6 +62,7 @@ def _usage(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "farm"
     message = getattr(error, "format_message", error.__str__)().strip().rstrip(".")
+    message = message or "a command is needed"
     return f"{message[:1].lower()}{message[1:]}; see '{command} --help'."
 
 

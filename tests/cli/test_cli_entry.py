@@ -96,6 +96,7 @@ def test_a_missing_part_of_the_farm_is_not_blamed_on_the_extra(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        (["styles"], "farm: a command is needed; see 'farm styles --help'."),
         (["sumbit"], "farm: no such command 'sumbit'"),
         (["jobs", "--limit", "many"], "invalid value for '--limit'"),
         (["jobs", "--state", "lost"], "'lost' is not one of"),
