@@ -1,0 +1,69 @@
+"""Taking a job in: every check, then the queue, then its first rendition."""
+
+from __future__ import annotations
+
+import asyncio
+
+from farm.errors import NotFound, Refused
+from farm.gateway import pictures
+from farm.gateway.ports import Services
+from farm.gateway.renditions import FirstRenditions
+from farm.spec import Job, JobRecord, Quote
+
+
+async def quote(services: Services, job: Job, content: tuple[int, int]) -> Quote:
+    """What a job with a content of (width, height) pixels would cost."""
+    return await asyncio.to_thread(services.quotes.quote, job, content)
+
+
+def check_budget(job: Job, offer: Quote) -> None:
+    """Refuse a job that will probably cost more than its budget.
+
+    Raises:
+        Refused: the median cost is over ``routing.budget_usd``.
+    """
+    budget, expected = job.routing.budget_usd, offer.decision.chosen.p50_usd
+    if budget is not None and expected > budget:
+        raise Refused(
+            f"routing.budget_usd: {budget:g} is below the expected cost of {expected:.4g} USD on "
+            f"{offer.decision.chosen.pool}; raise it or ask for a smaller output.",
+            field="routing.budget_usd",
+        )
+
+
+async def admit(
+    services: Services, renditions: FirstRenditions, job_id: str, job: Job
+) -> tuple[JobRecord, bool]:
+    """The accepted job, and whether it is new.
+
+    A job that is already there is not checked again: prices or rights may have changed since, and
+    the same request must get the same answer.
+
+    Raises:
+        InvalidInput: a picture is missing, or is none.
+        Refused: rights to a style, or the budget.
+        Conflict: the id belongs to another job.
+    """
+    if await asyncio.to_thread(_exists, services, job_id):
+        return await _add(services, job_id, job)
+    size = await pictures.check_all(services, job)
+    await asyncio.to_thread(services.catalogue.check_rights, job)
+    check_budget(job, await quote(services, job, size))
+    record, created = await _add(services, job_id, job)
+    if created:
+        services.meter.count("farm_jobs_submitted_total", 1.0, kind=job.kind)
+        if job.kind == "print":
+            renditions.begin(job_id, job, size)
+    return record, created
+
+
+def _exists(services: Services, job_id: str) -> bool:
+    try:
+        services.queue.job(job_id)
+    except NotFound:
+        return False
+    return True
+
+
+async def _add(services: Services, job_id: str, job: Job) -> tuple[JobRecord, bool]:
+    return await asyncio.to_thread(services.queue.add, job_id, job, tasks=(job.kind,))

@@ -1,0 +1,33 @@
+"""The FastAPI application, put together from routes and services."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from farm.gateway import problem
+from farm.gateway.edge import Edge
+from farm.gateway.guard import Guard
+from farm.gateway.ports import Services
+from farm.gateway.renditions import FirstRenditions
+from farm.gateway.routes import ROUTERS
+
+
+def create_app(services: Services) -> FastAPI:
+    """The farm over HTTP; contracts are in ``/docs``. Holds no state but running previews."""
+    app = FastAPI(
+        title="farm",
+        version=version("style-farm"),
+        description="A render farm for neural style transfer.",
+    )
+    app.state.services = services
+    app.state.first_renditions = FirstRenditions(services)
+    app.state.sse_clients = 0
+    problem.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    # The last one added is the outermost: refusals by the guard carry a request id, too.
+    app.add_middleware(Guard, settings=services.settings)
+    app.add_middleware(Edge, meter=services.meter)
+    return app

@@ -1,0 +1,227 @@
+"""What the gateway needs of the rest of the house, as Protocols no larger than its use of them.
+
+Everything but ``Previews`` is synchronous and thread-safe; the routes call it from worker threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from farm.clock import Clock
+from farm.settings import Settings
+from farm.spec import Event, Job, JobRecord, JobState, Quote, TaskRecord
+
+
+class Queue(Protocol):
+    """The durable facts: jobs, tasks, events."""
+
+    def add(
+        self, job_id: str, spec: Job, *, tasks: Sequence[str] = ("print",)
+    ) -> tuple[JobRecord, bool]:
+        """The job and whether it is new. Raises Conflict: the id was used for another spec."""
+        ...
+
+    def job(self, job_id: str) -> JobRecord:
+        """Raises NotFound."""
+        ...
+
+    def jobs(
+        self,
+        *,
+        state: JobState | None = None,
+        project: str | None = None,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> list[JobRecord]:
+        """Newest first; ``before`` is the id of the last job of the page before."""
+        ...
+
+    def tasks(self, job_id: str) -> list[TaskRecord]:
+        """Raises NotFound."""
+        ...
+
+    def events(self, job_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
+        """The job's events with a sequence number above ``after``, in order."""
+        ...
+
+    def version(self) -> int:
+        """A number that changes when any event of any job was appended."""
+        ...
+
+    def cancel(self, job_id: str, reason: str = "") -> JobRecord:
+        """Raises NotFound, IllegalTransition."""
+        ...
+
+    def pause(self, job_id: str) -> JobRecord:
+        """Raises NotFound, IllegalTransition."""
+        ...
+
+    def resume(self, job_id: str) -> JobRecord:
+        """Raises NotFound, IllegalTransition."""
+        ...
+
+    def retry_job(self, job_id: str) -> JobRecord:
+        """Raises NotFound, IllegalTransition."""
+        ...
+
+    def append(self, job_id: str, event: Event) -> Event | None:
+        """Write an event that belongs to no attempt; None where the job takes no more of them."""
+        ...
+
+    def counts(self) -> Mapping[Any, int]:
+        """How many jobs are in each state."""
+        ...
+
+
+class BlobWriter(Protocol):
+    """Bytes on their way into the store; published when the context ends without an error."""
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest, known once the context has ended."""
+        ...
+
+    def write(self, data: bytes, /) -> int:
+        """Raises TooLarge: more than ``max_bytes`` came."""
+        ...
+
+
+class Store(Protocol):
+    """Content-addressed files."""
+
+    def put(self, data: bytes, /) -> str:
+        """Keep bytes and return their sha256."""
+        ...
+
+    def writer(self, *, max_bytes: int | None = None) -> AbstractContextManager[BlobWriter]:
+        """A blob written piece by piece, limited to ``max_bytes``."""
+        ...
+
+    def get(self, sha256: str, /) -> bytes:
+        """All bytes. Raises NotFound."""
+        ...
+
+    def open(self, sha256: str, /) -> BinaryIO:
+        """A file open for reading. Raises NotFound."""
+        ...
+
+    def size(self, sha256: str, /) -> int:
+        """Bytes. Raises NotFound."""
+        ...
+
+    def has(self, sha256: str, /) -> bool:
+        """Whether the blob is there."""
+        ...
+
+    def fetch(self, sha256: str, path: Path, /) -> None:
+        """Copy to a local file. Raises NotFound."""
+        ...
+
+    def check(self) -> None:
+        """Raises Unavailable: the store cannot be written."""
+        ...
+
+
+@dataclass(frozen=True)
+class PreviewOrder:
+    """A picture to be stylised now.
+
+    Args:
+        content: an encoded picture.
+        style: an encoded picture, or the name of a style of the catalogue.
+        size: long edge of the answer, in pixels.
+        strength: 0 keeps the content, 1 is all style.
+    """
+
+    content: bytes
+    style: bytes | str
+    size: int = 512
+    strength: float = 0.5
+
+
+@dataclass(frozen=True)
+class PreviewAnswer:
+    """An encoded picture, what made it, and the seconds each stage took."""
+
+    picture: bytes
+    media_type: str
+    width: int
+    height: int
+    model: str
+    seconds: float
+    stages: Mapping[str, float] = field(default_factory=dict)
+
+
+class Previews(Protocol):
+    """The interactive tier."""
+
+    async def preview(self, order: PreviewOrder) -> PreviewAnswer:
+        """Raises InvalidInput (not a picture), NotFound (style), Busy, Unavailable."""
+        ...
+
+
+class Quotes(Protocol):
+    """What a job would cost."""
+
+    def quote(self, job: Job, size: tuple[int, int], /) -> Quote:
+        """A quote for a job whose content has (width, height) pixels. Raises Refused."""
+        ...
+
+
+class Catalogue(Protocol):
+    """Styles and models."""
+
+    def styles(self) -> list[dict[str, Any]]:
+        """Every style's card."""
+        ...
+
+    def style(self, name: str, /) -> dict[str, Any]:
+        """One style's card. Raises NotFound."""
+        ...
+
+    def style_picture(self, name: str, /) -> bytes:
+        """A style's encoded picture. Raises NotFound."""
+        ...
+
+    def models(self) -> list[dict[str, Any]]:
+        """Every model's card."""
+        ...
+
+    def check_rights(self, job: Job, /) -> None:
+        """Raises Refused: a style of the job may not be used; NotFound: no such style."""
+        ...
+
+
+class Meter(Protocol):
+    """Where measurements go; names and labels are those of the table in ``farm.observe``."""
+
+    def count(self, name: str, value: float = 1.0, /, **labels: str) -> None:
+        """Add to a counter."""
+        ...
+
+    def set(self, name: str, value: float, /, **labels: str) -> None:
+        """Set a gauge."""
+        ...
+
+    def observe(self, name: str, value: float, /, **labels: str) -> None:
+        """Add to a histogram."""
+        ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything the routes talk to."""
+
+    queue: Queue
+    store: Store
+    previews: Previews
+    quotes: Quotes
+    catalogue: Catalogue
+    settings: Settings
+    clock: Clock
+    meter: Meter
+    metrics: Callable[[], bytes]

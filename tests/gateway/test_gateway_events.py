@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from farm.clock import ManualClock
+from farm.gateway import create_app
+from farm.gateway.stream import HEARTBEAT_SECONDS, LONGEST_WAIT, Pace, frames
+from farm.gateway.testing import InProcess, in_memory
+from farm.queue import MemoryQueue
+from farm.spec import parse_job
+from farm.spec.event import Artefact, Rendition
+
+SPEC = parse_job(
+    {
+        "farm": 1,
+        "kind": "print",
+        "content": "sha256:" + "0" * 64,
+        "styles": [{"name": "wave"}],
+        "output": {"long_edge": 96},
+    }
+)
+PICTURE = Artefact(name="p.png", blob="0" * 64, media_type="image/png", bytes=1)
+RENDITION = Rendition(fidelity="preview", width=1, height=1, picture=PICTURE)
+
+
+class Script:
+    """A sleep that plays the next scene instead of waiting."""
+
+    def __init__(self, *scenes: Callable[[], object]) -> None:
+        self.scenes = list(scenes)
+        self.slept: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if self.scenes:
+            self.scenes.pop(0)()
+        elif len(self.slept) > 200:
+            raise AssertionError("the stream never ended")
+
+
+@pytest.fixture
+def queue() -> MemoryQueue:
+    queue = MemoryQueue(ManualClock())
+    queue.add("mine", SPEC)
+    return queue
+
+
+def told(stream: AsyncGenerator[bytes]) -> list[str]:
+    async def collect() -> bytes:
+        return b"".join([frame async for frame in stream])
+
+    return asyncio.run(collect()).decode().split("\n\n")[:-1]
+
+
+def kinds(blocks: list[str]) -> list[str]:
+    lines = [line for block in blocks for line in block.split("\n")]
+    return [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+
+
+def test_the_wait_grows_while_nothing_happens_and_news_make_it_short() -> None:
+    pace = Pace()
+    waits = [pace.next() for _ in range(20)]
+    assert waits[0] == 0.05
+    assert waits == sorted(waits)
+    assert waits[-1] == LONGEST_WAIT
+    pace.news()
+    assert pace.next() == 0.05
+
+
+def test_a_stream_tells_what_happens_and_ends_with_a_mark(queue: MemoryQueue) -> None:
+    sleep = Script(lambda: queue.append("mine", RENDITION), lambda: queue.cancel("mine", "enough"))
+    blocks = told(frames(queue, "mine", 0, sleep=sleep))
+    assert kinds(blocks) == ["queued", "rendition", "cancelled", "end"]
+    ident, _, data = blocks[2].split("\n")
+    assert ident == "id: 2"
+    assert json.loads(data.removeprefix("data: "))["picture"]["blob"] == "0" * 64
+
+
+def test_a_final_event_that_is_not_the_newest_does_not_end_the_stream(queue: MemoryQueue) -> None:
+    queue.cancel("mine", "")
+    queue.retry_job("mine")
+    sleep = Script(lambda: queue.cancel("mine", ""))
+    blocks = told(frames(queue, "mine", 0, sleep=sleep))
+    assert kinds(blocks) == ["queued", "cancelled", "queued", "cancelled", "end"]
+
+
+def test_a_stream_resumes_behind_the_last_event_seen(queue: MemoryQueue) -> None:
+    queue.append("mine", RENDITION)
+    queue.cancel("mine", "")
+    assert kinds(told(frames(queue, "mine", 2, sleep=Script()))) == ["cancelled", "end"]
+    assert kinds(told(frames(queue, "mine", 3, sleep=Script()))) == ["end"]
+
+
+def test_a_quiet_stream_beats_and_news_of_other_jobs_do_not_make_it_spin(queue: MemoryQueue) -> None:
+    queue.add("other", SPEC)
+    noise = [lambda: queue.append("other", RENDITION)] * 40
+    sleep = Script(*noise, lambda: queue.cancel("mine", ""))
+    blocks = told(frames(queue, "mine", 0, sleep=sleep))
+    assert len(sleep.slept) == 41
+    assert blocks.count(": alive") == int(sum(sleep.slept) // HEARTBEAT_SECONDS) == 2
+
+
+@pytest.fixture
+def http(tmp_path: Path, queue: MemoryQueue) -> Iterator[httpx.Client]:
+    services = in_memory(tmp_path)
+    services.queue.add("mine", SPEC)
+    services.queue.append("mine", RENDITION)
+    services.queue.cancel("mine", "enough")
+    with start_blocking_portal() as portal:
+        transport = InProcess(create_app(services), portal)
+        yield httpx.Client(transport=transport, base_url="http://localhost")
+
+
+def test_the_route_streams_and_counts(http: httpx.Client) -> None:
+    answer = http.get("/v1/jobs/mine/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert kinds(answer.text.split("\n\n")) == ["queued", "rendition", "cancelled", "end"]
+    metrics = http.get("/metrics").text
+    assert "farm_events_streamed_total 3.0" in metrics
+    assert "farm_sse_clients 0.0" in metrics
+
+
+def test_last_event_id_wins_over_the_address(http: httpx.Client) -> None:
+    answer = http.get("/v1/jobs/mine/events?after=0", headers={"Last-Event-ID": "2"})
+    assert kinds(answer.text.split("\n\n")) == ["cancelled", "end"]
+    assert kinds(http.get("/v1/jobs/mine/events?after=1").text.split("\n\n"))[0] == "rendition"
+
+
+def test_json_gives_the_list(http: httpx.Client) -> None:
+    headers = {"Accept": "application/json"}
+    listed = http.get("/v1/jobs/mine/events?after=1&limit=1", headers=headers).json()
+    assert [(event["seq"], event["kind"]) for event in listed] == [(2, "rendition")]
+
+
+@pytest.mark.parametrize("given", ["x", "-1", "²", "9" * 30])
+def test_a_last_event_id_that_is_no_number_is_refused(http: httpx.Client, given: str) -> None:
+    answer = http.get("/v1/jobs/mine/events", headers={b"Last-Event-ID": given.encode()})
+    assert (answer.status_code, answer.json()["field"]) == (422, "Last-Event-ID")
+
+
+def test_the_stream_of_an_unknown_job_is_not_found(http: httpx.Client) -> None:
+    assert http.get("/v1/jobs/none/events").status_code == 404
