@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -10,6 +11,9 @@ from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 
 from farm.imaging.header import Header, MalformedError, Raw, Samples, UnsupportedError, split
 
+# Its remarks on broken files would otherwise reach stderr; the errors raised say what matters.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _INTEGER = 1
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -17,7 +21,13 @@ _SAMPLES = {
     PHOTOMETRIC.MINISWHITE: 1, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.PALETTE: 1,
     PHOTOMETRIC.RGB: 3, PHOTOMETRIC.YCBCR: 3, PHOTOMETRIC.SEPARATED: 4,
 }  # fmt: skip
-_JPEG = (6, 7)
+_JPEG = 7
+_COMPRESSIONS = {1, 5, _JPEG, 8, 32946, 32773, 50000}
+"""None, LZW, JPEG, deflate (two numbers), PackBits and zstd.
+
+The rarer a codec, the likelier it is there to break its reader.
+"""
+
 _SLACK = 4_000_000
 
 
@@ -76,9 +86,13 @@ def _check(page: TiffPage, file_size: int) -> None:
     """Refuse what would be read wrongly or without bound, before it is read."""
     sides = (int(page.imagelength), int(page.imagewidth))
     colours = _SAMPLES.get(PHOTOMETRIC(page.photometric))
-    if colours is None or (page.photometric == PHOTOMETRIC.YCBCR and page.compression not in _JPEG):
+    if colours is None or (page.photometric == PHOTOMETRIC.YCBCR and page.compression != _JPEG):
         name = PHOTOMETRIC(page.photometric).name
         raise UnsupportedError(f"has the colour type {name}; export it as RGB")
+    if page.compression not in _COMPRESSIONS:
+        raise UnsupportedError(
+            f"is compressed by method {int(page.compression)}; export it with LZW or deflate"
+        )
     if page.sampleformat != _INTEGER or page.bitspersample > 16:
         raise UnsupportedError("holds neither 8- nor 16-bit integers; export it with 16 bits")
     if not colours <= page.samplesperpixel <= 8 or page.imagedepth != 1:

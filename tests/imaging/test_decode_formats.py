@@ -181,3 +181,19 @@ def test_a_thumbnail_page_does_not_count(gradient: np.ndarray) -> None:
         file.write(gradient, photometric="rgb")
         file.write(gradient[::2, ::2].copy(), photometric="rgb", subfiletype=1)
     assert decode(out.getvalue()).width == 32
+
+
+@pytest.mark.parametrize("colour", [0, 2, 4, 6])
+def test_interlaced_sixteen_bit_png(colour: int) -> None:
+    """Adam7 of one pixel is one pass of one pixel, so the file can be written by hand."""
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+    values = (np.arange(1, channels + 1) * 12345).astype(">u2")
+    head = struct.pack(">IIBBBBB", 1, 1, 16, colour, 0, 0, 1)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(b"\0" + values.tobytes())), (b"IEND", b"")]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+    pixels = decode(data, alpha="keep").pixels
+    colours = values[:3] if channels >= 3 else values[:1]
+    np.testing.assert_allclose(pixels[0, 0], np.broadcast_to(colours / 65535, 3), atol=1e-7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -185,3 +186,22 @@ def test_broken_files_only_ever_give_a_sentence(
             except InvalidInput:
                 outcomes.add(InvalidInput)
     assert outcomes == {Picture, InvalidInput}
+
+
+def test_refusing_a_file_costs_no_reference_to_none(
+    noise: np.ndarray, saved: Callable[..., bytes]
+) -> None:
+    """Some decoders lose one for each broken file, until the process dies."""
+    broken = bytearray(saved(noise, "PNG"))
+    broken[-30] ^= 1
+    before = sys.getrefcount(None)
+    for _ in range(300):
+        with pytest.raises(InvalidInput):
+            decode(bytes(broken))
+    assert sys.getrefcount(None) > before - 150
+
+
+def test_rare_compressions_are_refused(noise: np.ndarray) -> None:
+    out = io.BytesIO()
+    tifffile.imwrite(out, noise, photometric="rgb", compression="png")
+    refused(out.getvalue(), "compressed by method 34933; export it with LZW or deflate")
