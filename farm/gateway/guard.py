@@ -80,13 +80,17 @@ class Guard:
             detail = f"host: {host[:100]!r} is not this farm's; use 127.0.0.1 or set FARM_URL."
             return 400, "unknown-host", detail
         origin = headers.get("origin")
-        if method not in _SAFE and origin is not None and urlsplit(origin).netloc != host:
+        if method not in _SAFE and origin is not None and not self._own_page(origin, host):
             detail = f"origin: pages of {origin[:100]!r} may not use this farm; open its own page."
             return 403, "refused", detail
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > limit:
             return 413, "too-large", _too_large(limit)
         return None
+
+    def _own_page(self, origin: str, host: str) -> bool:
+        # Behind a proxy the page's host is that of FARM_URL, while Host may be an inner name.
+        return urlsplit(origin).netloc in (host, urlsplit(self._settings.url or "//-").netloc)
 
 
 def _too_large(limit: int) -> str:

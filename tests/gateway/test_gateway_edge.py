@@ -17,7 +17,7 @@ from farm.settings import Settings
 
 @pytest.fixture
 def services(tmp_path: Path) -> Services:
-    return in_memory(tmp_path)
+    return in_memory(tmp_path, settings=Settings(home=tmp_path, url="https://farm.example"))
 
 
 @pytest.fixture
@@ -50,7 +50,13 @@ def test_a_rebound_name_is_turned_away(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     ("origin", "status"),
-    [("http://localhost", 404), ("http://evil.example", 403), ("null", 403), (None, 404)],
+    [
+        ("http://localhost", 404),
+        ("https://farm.example", 404),
+        ("http://evil.example", 403),
+        ("null", 403),
+        (None, 404),
+    ],
 )
 def test_pages_from_elsewhere_cannot_act(http: httpx.Client, origin: str | None, status: int) -> None:
     headers = {"Origin": origin} if origin else {}
