@@ -11,9 +11,7 @@ from farm.catalog.procedural.palette import random_palette, shade
 Array = NDArray[np.float32]
 
 
-def _two_nearest(
-    rows: Array, columns: Array, sites: Array
-) -> tuple[Array, Array, NDArray[np.int64]]:
+def _two_nearest(rows: Array, columns: Array, sites: Array) -> tuple[Array, Array, NDArray[np.int64]]:
     """Distance to the nearest and second nearest site for each pixel, and which is nearest."""
     nearest = np.full(rows.shape, np.inf, np.float32)
     second = nearest.copy()
@@ -40,9 +38,10 @@ def glass(rng: np.random.Generator, height: int, width: int) -> Array:
     palette = random_palette(rng, 6)
     panes = palette[rng.integers(0, len(palette), count)][which]
     streaks = spectral(rng, height, width, 2.4)[..., None]
-    lit = panes * (0.82 + 0.14 * streaks) + 0.12 * np.exp(-(nearest / side) ** 2)[..., None]
+    lit = panes * (0.82 + 0.14 * streaks) + 0.12 * np.exp(-((nearest / side) ** 2))[..., None]
     lead = 1 / (1 + np.exp(-(second - nearest - side * 0.09) / (side * 0.015)))
-    return np.clip(lit * lead[..., None] + 0.06 * (1 - lead[..., None]), 0, 1).astype(np.float32)
+    picture = lit * lead[..., None] + 0.06 * (1 - lead[..., None])
+    return np.asarray(np.clip(picture, 0, 1), np.float32)
 
 
 def maze(rng: np.random.Generator, height: int, width: int) -> Array:
@@ -52,7 +51,7 @@ def maze(rng: np.random.Generator, height: int, width: int) -> Array:
     tone = 1 / (1 + np.exp(-field * rng.uniform(3, 14)))
     palette = random_palette(rng, int(rng.integers(2, 4)))
     relief = np.gradient(tone, axis=0)[..., None] * rng.uniform(0, 1.2)
-    return np.clip(shade(palette, tone) + relief, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(shade(palette, tone) + relief, 0, 1), np.float32)
 
 
 def tiles(rng: np.random.Generator, height: int, width: int) -> Array:
@@ -79,6 +78,5 @@ def tiles(rng: np.random.Generator, height: int, width: int) -> Array:
     grain = spectral(rng, height, width, 1.6)
     body = shade(palette, np.clip(tone + 0.12 * grain, 0, 1))
     mortar = palette[0] * (0.7 + 0.3 * unit(grain)[..., None])
-    return np.clip(body * inside[..., None] + mortar * (1 - inside[..., None]), 0, 1).astype(
-        np.float32
-    )
+    picture = body * inside[..., None] + mortar * (1 - inside[..., None])
+    return np.asarray(np.clip(picture, 0, 1), np.float32)

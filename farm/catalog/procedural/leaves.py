@@ -60,7 +60,7 @@ def scene(rng: np.random.Generator, height: int, width: int) -> Array:
     above = shade(sky, 1 - rows / height + 0.15 * spectral(rng, height, width, 3.0))
     below = shade(ground, unit(spectral(rng, height, width, rng.uniform(1.2, 2.6))))
     below = below * (0.6 + 0.4 * (rows / height)[..., None])
-    edge = 1 / (1 + np.exp(-(rows - horizon) / 1.5))[..., None]
+    edge = 1 / (1 + np.exp(np.minimum((horizon - rows) / 1.5, 80)))[..., None]
     picture = above * (1 - edge) + below * edge
     lit_from = rng.uniform(0, 2 * np.pi)
     for _ in range(int(rng.integers(4, 12))):
@@ -68,7 +68,7 @@ def scene(rng: np.random.Generator, height: int, width: int) -> Array:
         row, column = rng.uniform(0.15, 0.95) * height, rng.uniform(0, width)
         path = _outline(rng, row, column, radius)
         picture = _place(rng, picture, path, (row, column, radius), lit_from)
-    return np.clip(picture, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(picture, 0, 1), np.float32)
 
 
 def _place(
@@ -87,7 +87,7 @@ def _place(
         mask = Image.new("L", (width, height))
         points = [(float(x + shift), float(y + abs(shift))) for x, y in path]
         ImageDraw.Draw(mask).polygon(points, fill=255)
-        return np.asarray(mask, np.float32)[..., None] / 255
+        return np.asarray(mask, np.float32)[..., None] / np.float32(255)
 
     shadow = coverage(-np.cos(lit_from) * radius * 0.25)
     picture = picture * (1 - 0.35 * shadow)
@@ -96,4 +96,5 @@ def _place(
     skin = spectral(rng, height, width, rng.uniform(1.0, 3.0)) * rng.uniform(0.05, 0.5)
     colour = shade(random_palette(rng, 4), 0.5 + 0.25 * skin) * light
     mask = coverage(0.0)
-    return picture * (1 - mask) + colour * mask
+    placed: Array = picture * (1 - mask) + colour * mask
+    return placed

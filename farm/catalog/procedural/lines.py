@@ -26,7 +26,7 @@ def hatch(rng: np.random.Generator, height: int, width: int) -> Array:
         reach = np.clip((1 - tone - starts) * 1.3, 0, 0.95)
         darkness = np.maximum(darkness, 1 / (1 + np.exp((distance - reach) * pitch * 2)))
     darkness *= 0.92 + 0.08 * unit(spectral(rng, height, width, 0.8))
-    return (paper + (ink - paper) * darkness[..., None]).astype(np.float32)
+    return np.asarray(paper + (ink - paper) * darkness[..., None], np.float32)
 
 
 def marble(rng: np.random.Generator, height: int, width: int) -> Array:
@@ -42,4 +42,4 @@ def marble(rng: np.random.Generator, height: int, width: int) -> Array:
     steps = np.round(saw * 9) / 9 if rng.random() < 0.5 else saw
     vein = np.exp(-((np.mod(bands * 2, 1.0) - 0.5) ** 2) / 0.004)
     body = shade(palette, steps)
-    return np.clip(body * (1 - 0.55 * vein[..., None]), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(body * (1 - 0.55 * vein[..., None]), 0, 1), np.float32)

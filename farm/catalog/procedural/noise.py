@@ -23,7 +23,7 @@ def spectral(
     amplitude = np.where(frequency > low, np.maximum(frequency, 1.0) ** (-slope / 2), 0.0)
     spectrum = np.fft.rfft2(rng.normal(size=(height, width))) * amplitude
     field = np.fft.irfft2(spectrum, s=(height, width))
-    return ((field - field.mean()) / (field.std() + 1e-9)).astype(np.float32)
+    return np.asarray((field - field.mean()) / (field.std() + 1e-9), np.float32)
 
 
 def band(rng: np.random.Generator, height: int, width: int, cycles: float) -> Array:
@@ -33,7 +33,7 @@ def band(rng: np.random.Generator, height: int, width: int, cycles: float) -> Ar
     frequency = np.hypot(rows, columns)
     window = np.exp(-0.5 * ((frequency - cycles) / (0.25 * cycles)) ** 2)
     field = np.fft.irfft2(np.fft.rfft2(rng.normal(size=(height, width))) * window, s=(height, width))
-    return (field / (field.std() + 1e-9)).astype(np.float32)
+    return np.asarray(field / (field.std() + 1e-9), np.float32)
 
 
 def unit(field: Array) -> Array:

@@ -32,7 +32,7 @@ def srgb_from_oklch(lightness: Array, chroma: Array, hue: Array) -> Array:
     linear = (lab @ _LMS_FROM_LAB.T) ** 3 @ _RGB_FROM_LMS.T
     linear = np.clip(linear, 0.0, 1.0)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return encoded.astype(np.float32)
+    return np.asarray(encoded, np.float32)
 
 
 def random_palette(rng: np.random.Generator, colours: int) -> Array:
@@ -46,9 +46,9 @@ def random_palette(rng: np.random.Generator, colours: int) -> Array:
     return srgb_from_oklch(np.clip(lightness, 0, 1), chroma, hues)
 
 
-def shade(palette: Array, value: Array) -> Array:
+def shade(palette: Array, value: Array | np.float32) -> Array:
     """Colours of ``value`` in [0, 1] read along the palette with linear interpolation."""
     position = np.clip(value, 0, 1) * (len(palette) - 1)
     low = np.minimum(position.astype(int), len(palette) - 2)
     mix = (position - low)[..., None].astype(np.float32)
-    return palette[low] * (1 - mix) + palette[low + 1] * mix
+    return np.asarray(palette[low] * (1 - mix) + palette[low + 1] * mix, np.float32)

@@ -62,6 +62,11 @@ def _paint(
         draw.line([(float(x), float(y)) for x, y in line], fill=_ink(tone), width=thickness)
 
 
+def _shrunk(canvas: Image.Image, height: int, width: int) -> Array:
+    small = canvas.resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(small, np.float32) / np.float32(255)
+
+
 def strokes(rng: np.random.Generator, height: int, width: int) -> Array:
     """Oil paint: two or three passes of ever smaller bristled strokes along a flow field."""
     flow = _flow(rng, height, width)
@@ -83,7 +88,7 @@ def strokes(rng: np.random.Generator, height: int, width: int) -> Array:
             path = _stroke(flow, row, column, brush * rng.uniform(2.5, 6), max(1.5, brush / 3))
             _paint(draw, rng, path, brush, colour + rng.normal(0, 0.035, 3).astype(np.float32))
         brush *= 0.62
-    return np.asarray(canvas.resize((width, height), Image.Resampling.LANCZOS), np.float32) / 255
+    return _shrunk(canvas, height, width)
 
 
 def dots(rng: np.random.Generator, height: int, width: int) -> Array:
@@ -102,4 +107,4 @@ def dots(rng: np.random.Generator, height: int, width: int) -> Array:
         reach = radius * rng.uniform(0.6, 1.2) * _SUPERSAMPLING
         x, y = column * _SUPERSAMPLING, row * _SUPERSAMPLING
         draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=_ink(colour))
-    return np.asarray(canvas.resize((width, height), Image.Resampling.LANCZOS), np.float32) / 255
+    return _shrunk(canvas, height, width)
