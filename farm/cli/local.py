@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import sys
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +12,7 @@ from farm import settings
 from farm.cli.options import OPERATE, Json
 from farm.cli.out import emit, messages, say
 from farm.errors import Unreachable
+from farm.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -30,13 +33,31 @@ def up(
     """Start a farm on this machine; Ctrl-C stops it."""
     from farm.tiers import local
 
-    chosen = settings.load()
-    local.up(
-        chosen,
-        detach=detach,
-        port=port or chosen.port,
-        dashboard_port=dashboard_port or chosen.dashboard_port,
-    )
+    chosen = with_ports(settings.load(), port, dashboard_port)
+    if detach:
+        announce(local.up_detached(chosen, [sys.executable, "-m", "farm.cli", "up"]))
+        messages().print("Stop it with 'farm down'.")
+        return
+    from farm.catalog import models_folder
+    from farm.cli.house import build_gateway
+
+    messages().print("Starting the farm …")
+    local.up(chosen, build_gateway, models_folder(chosen), announce)
+    messages().print("The farm is down; what was ordered is kept.")
+
+
+def with_ports(chosen: Settings, port: int | None, dashboard_port: int | None) -> Settings:
+    """The settings with other ports, in this process's environment too, for processes it starts."""
+    wanted = {"port": port, "dashboard_port": dashboard_port}
+    changed = {name: value for name, value in wanted.items() if value is not None}
+    for name, value in changed.items():
+        os.environ[f"FARM_{name.upper()}"] = str(value)
+    return settings.load() if changed else chosen
+
+
+def announce(facts: dict[str, Any]) -> None:
+    """Say where the farm answers."""
+    messages().print(f"The farm is up at {facts['url']} (Ray dashboard: {facts['dashboard']}).")
 
 
 def down() -> None:

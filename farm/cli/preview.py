@@ -62,7 +62,7 @@ def _remote(content: Path, style: str, out: Path, size: int, strength: float) ->
 
 def _local(content: Path, style: str, out: Path, size: int, strength: float) -> dict[str, Any]:
     from farm.catalog import Catalogue, models_folder
-    from farm.engine.preview import local_preview
+    from farm.dispatch.previews import local_preview
     from farm.imaging import encode
 
     catalogue = Catalogue(models_folder(settings.load()))

@@ -31,7 +31,7 @@ def render(
     """Make what a job file describes here and now, without a farm."""
     from farm.catalog import Catalogue, check_rights, models_folder
     from farm.client import jobfile as jobfiles
-    from farm.dispatch.render import render_file
+    from farm.dispatch.inprocess import render_file
 
     catalogue = Catalogue(models_folder(settings.load()))
     job = jobfiles.read(jobfile, overrides or ())

@@ -135,6 +135,17 @@ class BlobStore:
         with self._reading(sha):
             return bool(self._fs.exists(self._path(sha)))
 
+    def delete(self, sha: str) -> None:
+        """Forget a blob; nothing happens if it is not there.
+
+        Only for blobs that nobody else can have put, such as superseded checkpoints.
+
+        Raises:
+            Unavailable: the store does not work.
+        """
+        with contextlib.suppress(NotFound), self._reading(sha):
+            self._fs.rm(self._path(sha))
+
     def fetch(self, sha: str, path: Path) -> None:
         """Copy a blob to a local file, which appears whole and checked or not at all.
 

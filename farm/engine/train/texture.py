@@ -10,16 +10,20 @@ channel is scaled to unit mean activation (Gatys et al. 2016), so channels weigh
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from farm.catalog import procedural
+from farm.catalog.cards import ModelCard, Training
 from farm.engine.extractor import Extractor
 from farm.engine.train.data import Recipe, crops, generated, recolour, warp
+from farm.engine.train.publish import machine, publish_model
 
 BLOCKS = ((32, 32), (64, 64), (128, 128), (160, 160))
 
@@ -56,8 +60,8 @@ class _Learner(nn.Module):
         self.extractor = extractor
         names = list(extractor.convolutions)
         self.norms = nn.ModuleDict({n: nn.BatchNorm2d(extractor.taps[n].channels) for n in names})
-        self.last = [names[i] for i in range(len(names)) if i + 1 == len(names)
-                     or extractor.taps[names[i + 1]].stride != extractor.taps[names[i]].stride]
+        strides = {name: extractor.taps[name].stride for name in names}
+        self.last = list({stride: name for name, stride in strides.items()}.values())
         self.heads = nn.ModuleDict(
             {n: nn.Linear(2 * extractor.taps[n].channels, classes) for n in self.last}
         )
@@ -159,3 +163,52 @@ def equalise(extractor: Extractor, pictures: Tensor) -> None:
         convolution.weight.mul_(before.view(1, -1, 1, 1)).div_(mean.view(-1, 1, 1, 1))
         convolution.bias.div_(mean)
         before = mean
+
+
+def train_and_publish(
+    names: Sequence[str],
+    photographs: Sequence[Tensor],
+    recipe: TextureRecipe,
+    models: Path,
+    report: Callable[[Progress], None],
+) -> ModelCard:
+    """Train and write ``farm-texture`` into a models folder; returns its card."""
+    began, reports = time.monotonic(), []
+
+    def keep(progress: Progress) -> None:
+        reports.append(progress)
+        report(progress)
+
+    extractor = train(photographs, recipe, keep)
+    return publish_texture(extractor, names, recipe, models, time.monotonic() - began, reports)
+
+
+def publish_texture(
+    extractor: Extractor,
+    names: Sequence[str],
+    recipe: TextureRecipe,
+    models: Path,
+    seconds: float,
+    reports: Sequence[Progress],
+) -> ModelCard:
+    """Write a trained extractor and its card into a models folder."""
+    last = reports[-5:]
+    quality = (
+        {
+            "training_loss": round(sum(r.loss for r in last) / len(last), 3),
+            "training_accuracy": round(sum(r.accuracy for r in last) / len(last), 3),
+        }
+        if last
+        else {}
+    )
+    return publish_model(
+        extractor, models / "farm-texture", kind="extractor", version="1",
+        description="Loss network trained by the project on its own pictures; needs no download.",
+        architecture={"blocks": [list(widths) for widths in BLOCKS]},
+        training=Training(
+            command=f"farm models train texture --steps {recipe.steps}", seed=recipe.seed,
+            steps=recipe.steps, seconds=round(seconds), machine=machine(),
+            data=[*names, f"{recipe.per_generator} pictures of each generator of farm.catalog.procedural"],
+        ),
+        quality=quality,
+    )  # fmt: skip

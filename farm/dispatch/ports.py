@@ -1,0 +1,81 @@
+"""What dispatching needs of the queue, the store and whoever runs the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, Protocol
+
+from farm.spec.event import Checkpointed, Done, Event
+from farm.spec.record import Lease, TaskRecord
+from farm.spec.routing import Decision
+
+Stop = Literal["cancel", "pause"]
+
+
+class Beat(Protocol):
+    """The queue's answer to a heartbeat."""
+
+    @property
+    def lease(self) -> Lease:
+        """The lease with its new expiry."""
+        ...
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Somebody wants the job stopped."""
+        ...
+
+    @property
+    def pause_requested(self) -> bool:
+        """Somebody wants the job held back."""
+        ...
+
+
+class Queue(Protocol):
+    """The dispatcher's part of the queue. Every method that takes a lease is fenced by it."""
+
+    def claim(self, worker: str, ttl: float) -> Lease | None: ...
+    def heartbeat(self, lease: Lease, ttl: float) -> Beat: ...
+    def record(self, lease: Lease, *events: Event) -> list[Event]: ...
+    def checkpoint(self, lease: Lease, event: Checkpointed) -> Event: ...
+    def complete(self, lease: Lease, done: Done) -> Event: ...
+    def retry(
+        self, lease: Lease, cause: str, reason: str, *, delay: float = 0.0, counts: bool = True
+    ) -> Event: ...
+    def fail(self, lease: Lease, cause: str, reason: str) -> Event: ...
+    def stopped(self, lease: Lease) -> Event: ...
+    def reap(self) -> list[TaskRecord]: ...
+    def release_worker(self, worker_prefix: str) -> int: ...
+
+
+class Blobs(Protocol):
+    """The store, as the dispatcher and a render use it."""
+
+    def put(self, data: bytes) -> str: ...
+    def get(self, sha: str) -> bytes: ...
+    def delete(self, sha: str) -> None: ...
+
+
+class Run(Protocol):
+    """One attempt under way somewhere."""
+
+    def events(self) -> Iterator[Event]:
+        """The attempt's events in order, ending with ``Done`` unless it was stopped.
+
+        Raises whatever ended the attempt early.
+        """
+        ...
+
+    def stop(self, how: Stop) -> None:
+        """Ask it to end at the next iteration; ``pause`` leaves a checkpoint."""
+        ...
+
+    def kill(self) -> None:
+        """End it now and wait until it is gone. Harmless if it has ended."""
+        ...
+
+
+class Runner(Protocol):
+    """Starts attempts on the pool that was chosen."""
+
+    def start(self, lease: Lease, decision: Decision) -> Run: ...

@@ -1,0 +1,45 @@
+"""The linear map of colours that turns one picture's colour statistics into another's."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def colour_statistics(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean ``(n, 3)`` and covariance ``(n, 3, 3)`` of the colours of ``(n, 3, h, w)``."""
+    flat = picture.float().flatten(2)
+    mean = flat.mean(2)
+    centred = flat - mean[..., None]
+    return mean, centred @ centred.mT / flat.shape[2]
+
+
+def match_colours(picture: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
+    """``(n, 3, h, w)`` with the mean ``(n, 3)`` and covariance ``(n, 3, 3)`` given, unclipped.
+
+    The Monge-Kantorovitch map between Gaussians, the one that moves colours least
+    (Pitié and Kokaram, "The linear Monge-Kantorovitch linear colour mapping", 2007). Where the
+    picture hardly varies its variance is taken as 0.001, so that noise is not blown up.
+    """
+    found, spread = colour_statistics(picture)
+    root = _power(spread + 1e-3 * torch.eye(3, device=picture.device), 0.5)
+    inverse = _power(spread + 1e-3 * torch.eye(3, device=picture.device), -0.5)
+    map_ = inverse @ _power(root @ covariance @ root, 0.5) @ inverse
+    flat = picture.float().flatten(2) - found[..., None]
+    return (map_ @ flat + mean[..., None]).reshape(picture.shape)
+
+
+def _power(matrix: Tensor, exponent: float) -> Tensor:
+    values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
+    return (vectors * values.clamp_min(1e-8).pow(exponent)[..., None, :]) @ vectors.mT
+
+
+def palette_share(strength: float) -> float:
+    """How far colours move to the style's at a style strength in [0, 1]: wholly from ½ on."""
+    return min(1.0, 2 * strength)
+
+
+def tint(content: Tensor, mean: Tensor, covariance: Tensor, strength: float) -> Tensor:
+    """The content with its colours moved towards those statistics as far as the strength says."""
+    matched = match_colours(content, mean, covariance)
+    return torch.lerp(content.float(), matched, palette_share(strength)).clamp(0, 1)

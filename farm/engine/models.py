@@ -1,0 +1,77 @@
+"""Nets from the catalogue: built from the card's architecture, filled with verified weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from farm.catalog.cards import ModelCard
+from farm.catalog.catalogue import Catalogue
+from farm.engine.extractor import Extractor
+from farm.engine.preview_net import PreviewNet
+from farm.errors import NotFound, Unavailable
+
+TEXTURE = "farm-texture"
+PREVIEW = "farm-preview"
+VGG19 = "vgg19"
+
+
+def load_extractor(catalogue: Catalogue, name: str, device: torch.device) -> Extractor:
+    """A frozen loss network.
+
+    Raises:
+        Unavailable: its weights are not here or not as their card says.
+    """
+    try:
+        card = catalogue.model(name)
+    except NotFound:
+        if name != VGG19:
+            raise
+        raise Unavailable(
+            "quality.extractor: 'vgg19' is not on this machine; run 'farm models pull vgg19' once, "
+            "or use 'farm-texture'.",
+            field="quality.extractor",
+        ) from None
+    extractor = Extractor(
+        card.architecture["blocks"],
+        card.architecture.get("mean", (0.5, 0.5, 0.5)),
+        card.architecture.get("std", (0.25, 0.25, 0.25)),
+    )
+    fill(extractor, catalogue.weights(name), card)
+    return extractor.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def load_preview_net(catalogue: Catalogue, name: str, device: torch.device) -> PreviewNet:
+    """A frozen preview net.
+
+    Raises:
+        Unavailable: its weights are not here or not as their card says.
+    """
+    card = catalogue.model(name)
+    net = PreviewNet(
+        card.architecture["tap_widths"],
+        tuple(card.architecture["widths"]),
+        card.architecture["blocks"],
+        card.architecture["sketch"],
+    )
+    fill(net, catalogue.weights(name), card)
+    return net.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def fill(net: torch.nn.Module, weights: Path, card: ModelCard) -> None:
+    """Load float16 or float32 safetensors into a net.
+
+    Raises:
+        Unavailable: tensors are missing, unknown or of another shape.
+    """
+    try:
+        tensors = load_file(weights)
+        net.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except (SafetensorError, RuntimeError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[-1].strip().rstrip(".")
+        raise Unavailable(
+            f"models/{card.name}: the weights do not fit the card ({reason}); run 'farm models verify'."
+        ) from None

@@ -1,0 +1,182 @@
+"""Gatys optimisation over a pyramid, as a generator of typed iterates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from time import monotonic
+
+import torch
+from torch import Tensor
+
+from farm.engine.adam import AdamOptions, AdamState, resample
+from farm.engine.colour_match import colour_statistics, match_colours, tint
+from farm.engine.extractor import RGB, Extractor
+from farm.engine.gradient import Evaluator
+from farm.engine.losses import STYLE_LOSSES
+from farm.engine.moments import Moments
+from farm.engine.objective import ContentTerm, Objective, StyleTerm, Term, mask_at
+from farm.engine.pyramid import Scale
+
+
+@dataclass(frozen=True)
+class Style:
+    """A style picture ``(1, 3, h, w)`` in [0, 1], its share, an optional ``(h, w)`` mask on the content."""
+
+    picture: Tensor
+    weight: float = 1.0
+    mask: Tensor | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides how the picture looks, apart from the pictures."""
+
+    style_taps: tuple[str, ...]
+    content_taps: tuple[str, ...]
+    loss: str = "covariance"
+    content: float = 1.0
+    variation: float = 1.0
+    rgb: float = 1.0
+    adam: AdamOptions = field(default_factory=AdamOptions)
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """One iteration done.
+
+    ``loss`` is left on the device: reading it waits for the device, so read it seldom.
+    """
+
+    scale: int
+    scales: int
+    iteration: int
+    iterations: int
+    loss: Tensor
+    state: AdamState
+    options: AdamOptions
+    seconds: float
+
+    @property
+    def ends_scale(self) -> bool:
+        """Whether this scale is finished."""
+        return self.iteration == self.iterations
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the whole pyramid is finished."""
+        return self.ends_scale and self.scale == self.scales
+
+    @property
+    def picture(self) -> Tensor:
+        """The averaged picture so far, ``(1, 3, h, w)`` in [0, 1]."""
+        return self.state.output(self.options).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Where a checkpointed run goes on: after ``iteration`` iterations of scale number ``scale``."""
+
+    scale: int
+    iteration: int
+    state: AdamState
+
+
+def harmonise(
+    content: Tensor, styles: Sequence[Style], strength: float, *, keep: bool
+) -> tuple[Tensor, list[Style]]:
+    """Content and styles in one palette: the styles' or, with ``keep``, the content's.
+
+    Gradients move textures readily but colours slowly, and a patch that starts in a wrong colour tends
+    to stay in it, so the palette is settled in closed form before the first iteration.
+    """
+    if keep:
+        mean, covariance = colour_statistics(content)
+        matched = [match_colours(style.picture, mean, covariance).clamp(0, 1) for style in styles]
+        return content, [
+            replace(style, picture=picture)
+            for style, picture in zip(styles, matched, strict=True)
+        ]
+    total = sum(style.weight for style in styles)
+    found = [(style.weight / total, colour_statistics(style.picture)) for style in styles]
+    mean = torch.stack([share * one for share, (one, _) in found]).sum(0)
+    covariance = torch.stack([share * one for share, (_, one) in found]).sum(0)
+    return tint(content, mean, covariance, strength), list(styles)
+
+
+def optimise(
+    content: Tensor,
+    styles: Sequence[Style],
+    evaluator: Evaluator,
+    recipe: Recipe,
+    scales: Sequence[Scale],
+    resume: Resume | None = None,
+) -> Iterator[Iterate]:
+    """Stylise ``content`` ``(1, 3, h, w)``, scale by scale; yields after every iteration.
+
+    Scales are numbered from 1. The generator holds one scale's tensors at a time.
+    """
+    state = resume.state if resume else None
+    for number, scale in enumerate(scales, start=1):
+        if resume and number < resume.scale:
+            continue
+        done = resume.iteration if resume and number == resume.scale else 0
+        small = resample(content, scale.height, scale.width).clamp(0, 1)
+        if state is None:
+            state = AdamState.start(small)
+        elif done == 0 or state.picture.shape != small.shape:
+            state = state.enlarged(scale.height, scale.width, recipe.adam)
+        if done >= scale.iterations:
+            continue
+        objective = build_objective(small, styles, evaluator, recipe)
+        for iteration in range(done + 1, scale.iterations + 1):
+            began = monotonic()
+            gradient = evaluator(state.picture, objective)
+            state.update(gradient.pixels, recipe.adam)
+            yield Iterate(
+                number, len(scales), iteration, scale.iterations, gradient.loss, state, recipe.adam,
+                monotonic() - began,
+            )  # fmt: skip
+
+
+def build_objective(
+    content: Tensor, styles: Sequence[Style], evaluator: Evaluator, recipe: Recipe
+) -> Objective:
+    """The objective of one scale for its content ``(1, 3, h, w)``."""
+    long = max(content.shape[-2:])
+    terms: list[Term] = []
+    total = sum(style.weight for style in styles)
+    taps = (RGB, *recipe.style_taps)
+    targets = [style_moments(style, evaluator, taps, long) for style in styles]
+    groups: dict[int | None, list[int]] = {}
+    for index, style in enumerate(styles):
+        groups.setdefault(None if style.mask is None else index, []).append(index)
+    for key, members in groups.items():
+        for tap in taps:
+            share = recipe.rgb if tap == RGB else 1 / len(recipe.style_taps)
+            chosen = [(styles[i].weight / total, targets[i][tap]) for i in members]
+            mask = None if key is None else styles[key].mask
+            if mask is not None:
+                stride = evaluator.extractor.taps[tap].stride
+                mask = mask_at(mask, content.shape[-2] // stride, content.shape[-1] // stride)
+            terms.append(StyleTerm(tap, share, chosen, STYLE_LOSSES[recipe.loss], mask))
+    kept = evaluator.maps(content, frozenset(recipe.content_taps))
+    share = recipe.content / len(recipe.content_taps)
+    terms.extend(ContentTerm(tap, share, kept[tap]) for tap in recipe.content_taps)
+    return Objective(terms, recipe.variation)
+
+
+def style_moments(
+    style: Style, evaluator: Evaluator, taps: Sequence[str], canvas: int
+) -> dict[str, Moments]:
+    """The style's moments at each tap, seen at the size it has on a canvas of that long edge.
+
+    A style is never enlarged: that would only teach the picture to be blurred.
+    """
+    height, width = style.picture.shape[-2:]
+    share = min(1.0, canvas * style.scale / max(height, width))
+    small = resample(style.picture, max(32, round(height * share)), max(32, round(width * share)))
+    probe = Objective([StyleTerm(tap, 1.0, (), STYLE_LOSSES["gram"]) for tap in taps])
+    found = evaluator.sums(small.clamp(0, 1), probe)
+    return {tap: Moments.of(sums) for tap, sums in zip(taps, found, strict=True)}

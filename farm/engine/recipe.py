@@ -1,0 +1,44 @@
+"""The recipes: which taps and weights go with which extractor, and what strength means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+from torch import Tensor
+
+from farm.engine.optimise import Recipe
+
+Number = TypeVar("Number", float, Tensor)
+
+RECIPES: dict[str, Recipe] = {
+    "farm-texture": Recipe(
+        style_taps=("conv1_2", "conv2_2", "conv3_2", "conv4_2"),
+        content_taps=("conv3_2",),
+        content=0.7,
+        variation=2.0,
+    ),
+    "vgg19": Recipe(
+        style_taps=("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"),
+        content_taps=("conv4_2",),
+    ),
+}
+
+
+def recipe_for(extractor: str) -> Recipe:
+    """The recipe of an extractor.
+
+    Raises:
+        KeyError: no recipe for that name.
+    """
+    return RECIPES[extractor]
+
+
+def content_weight(strength: Number) -> Number:
+    """Weight of the content loss at a style strength in [0, 1]: 8, 1 and 1/8 at 0, ½ and 1."""
+    return 8.0 ** (1 - 2 * strength)
+
+
+def strengthened(recipe: Recipe, strength: float) -> Recipe:
+    """The recipe at a style strength in [0, 1]."""
+    return replace(recipe, content=recipe.content * content_weight(strength))

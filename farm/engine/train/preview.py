@@ -1,0 +1,204 @@
+"""Train *farm-preview*, the any-style preview net, against the losses that a print minimises.
+
+Perceptual training after Johnson, Alahi and Fei-Fei (2016), with style and strength drawn anew
+for every picture, so that one net serves any style at any strength.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from farm.catalog import procedural
+from farm.catalog.cards import ModelCard, Training
+from farm.engine.colour_match import match_colours
+from farm.engine.extractor import RGB, Extractor
+from farm.engine.preview_net import BLOCKS, SKETCH, WIDTHS, PreviewNet, net_for
+from farm.engine.recipe import content_weight, recipe_for
+from farm.engine.style_code import CODE_TAPS, StyleCode, encode_style, feature_statistics
+from farm.engine.train.data import Recipe, crops, generated, recolour, warp
+from farm.engine.train.publish import machine, publish_model
+from farm.engine.train.texture import Progress, schedule
+
+HELD_OUT = ("astronaut.png", "chelsea.png")
+"""Photographs never trained on, so that previews of them show what strangers' pictures will get."""
+
+
+@dataclass(frozen=True)
+class PreviewRecipe:
+    """Everything that decides the weights, recorded in the model's card."""
+
+    seed: int = 20261122
+    steps: int = 3600
+    batch: int = 4
+    side: int = 160
+    learning_rate: float = 2e-3
+    styles_per_generator: int = 60
+    crops_per_photograph: int = 40
+    source_side: int = 224
+
+
+@dataclass(frozen=True)
+class _Pools:
+    contents: Tensor
+    styles: StyleCode
+
+    @property
+    def style_count(self) -> int:
+        return len(self.styles.colour_mean)
+
+
+def train(
+    photographs: Sequence[Tensor],
+    extractor: Extractor,
+    recipe: PreviewRecipe,
+    report: Callable[[Progress], None],
+    workers: int = 2,
+) -> PreviewNet:
+    """Train on contents and styles made from photographs ``(3, h, w)`` in [0, 1] and generators."""
+    torch.manual_seed(recipe.seed)
+    generator = torch.Generator().manual_seed(recipe.seed + 1)
+    pools = _pools(photographs, extractor, recipe, generator, workers)
+    net = net_for(extractor).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(net.parameters(), recipe.learning_rate, weight_decay=1e-4)
+    for step in range(recipe.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * schedule(step, recipe.steps)
+        chosen = torch.randint(len(pools.contents), (recipe.batch,), generator=generator)
+        content = warp(pools.contents[chosen], recipe.side, generator, (0.45, 0.9))
+        content = recolour(content, generator, 0.2)
+        code = pools.styles[torch.randint(pools.style_count, (recipe.batch,), generator=generator)]
+        strength = torch.rand(recipe.batch, generator=generator)
+        matched = match_colours(content, code.colour_mean, code.colour_covariance).clamp(0, 1)
+        with torch.autocast("cpu", torch.bfloat16):
+            stylised = net(
+                matched.to(memory_format=torch.channels_last), net.modulation(code, strength)
+            ).float()
+            losses = picture_losses(extractor, stylised, content, code, strength)
+        loss = losses.mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        optimiser.step()
+        if (step + 1) % 100 == 0:
+            report(Progress(step + 1, recipe.steps, loss.item(), strength.mean().item()))
+    return net.eval().requires_grad_(False)
+
+
+def _pools(
+    photographs: Sequence[Tensor],
+    extractor: Extractor,
+    recipe: PreviewRecipe,
+    generator: torch.Generator,
+    workers: int,
+) -> _Pools:
+    per, side = recipe.styles_per_generator, recipe.source_side
+    made = generated(
+        [
+            Recipe(name, recipe.seed + index, side)
+            for name in procedural.STYLE_GENERATORS
+            for index in range(per)
+        ],
+        workers,
+    )
+    scenes = generated([Recipe("scene", recipe.seed + i, side) for i in range(2 * per)], workers)
+    seen = crops(photographs, recipe.crops_per_photograph, side, generator)
+    styles = torch.cat([made, seen[::3]])
+    codes = [
+        encode_style(extractor, warp(batch, edge, generator, (0.6, 1.0)))
+        for edge in (side, side * 2 // 3)
+        for batch in styles.split(32)
+    ]
+    return _Pools(torch.cat([seen, scenes, made[::6]]), StyleCode.stack(codes))
+
+
+def picture_losses(
+    extractor: Extractor, stylised: Tensor, content: Tensor, code: StyleCode, strength: Tensor
+) -> Tensor:
+    """The print's objective for ``n`` pictures at once, ``(n,)``.
+
+    Distances are over the target's energy plus a tenth of the picture's own, which bounds what a
+    nearly flat style can ask for; a print needs no such bound, it has one style.
+    """
+    recipe = recipe_for("farm-texture")
+    taps = {*CODE_TAPS, *recipe.content_taps, RGB}
+    found = extractor(stylised, taps)
+    with torch.no_grad():
+        wanted = extractor(content, recipe.content_taps)
+    total = torch.zeros(len(stylised))
+    targets = dict(zip(CODE_TAPS, zip(code.means, code.covariances, strict=True), strict=True))
+    for tap in CODE_TAPS:
+        mean, covariance = feature_statistics(found[tap])
+        total = total + _distance(mean, covariance, *targets[tap]) / len(CODE_TAPS)
+    mean, covariance = feature_statistics(stylised)
+    total = total + recipe.rgb * _distance(
+        mean, covariance, code.colour_mean, code.colour_covariance
+    )
+    for tap in recipe.content_taps:
+        total = total + recipe.content * content_weight(strength) * _unlikeness(found[tap], wanted[tap]) / len(
+            recipe.content_taps
+        )
+    beyond = (stylised - stylised.clamp(0, 1)).square().mean((1, 2, 3))
+    rough = (stylised.diff(dim=2).square().mean((1, 2, 3)) + stylised.diff(dim=3).square().mean((1, 2, 3)))
+    return total + 50 * beyond + recipe.variation * 3 * rough
+
+
+def _distance(mean: Tensor, covariance: Tensor, wanted: Tensor, target: Tensor) -> Tensor:
+    parts = []
+    for found, goal in ((mean, wanted), (covariance.flatten(1), target.flatten(1))):
+        energy = goal.square().sum(1) + 0.1 * found.detach().square().sum(1) + 1e-6
+        parts.append((found - goal).square().sum(1) / energy)
+    return parts[0] + parts[1]
+
+
+def _unlikeness(found: Tensor, wanted: Tensor) -> Tensor:
+    """One minus the correlation of channels, weighted by their deviation in the content."""
+    a, b = found.float().flatten(2), wanted.float().flatten(2)
+    a, b = a - a.mean(2, keepdim=True), b - b.mean(2, keepdim=True)
+    deviation = b.square().mean(2).sqrt()
+    scale = ((a.square().mean(2) + 1e-4) * (b.square().mean(2) + 1e-4)).sqrt()
+    correlation = (a * b).mean(2) / scale
+    return (deviation * (1 - correlation)).sum(1) / (deviation.sum(1) + 1e-8)
+
+
+def train_and_publish(
+    names: Sequence[str],
+    photographs: Sequence[Tensor],
+    extractor: Extractor,
+    recipe: PreviewRecipe,
+    models: Path,
+    report: Callable[[Progress], None],
+) -> ModelCard:
+    """Train and write ``farm-preview`` into a models folder; returns its card."""
+    began, reports = time.monotonic(), []
+
+    def keep(progress: Progress) -> None:
+        reports.append(progress)
+        report(progress)
+
+    net = train(photographs, extractor, recipe, keep)
+    last = reports[-5:]
+    quality = {"training_loss": round(sum(r.loss for r in last) / len(last), 4)} if last else {}
+    return publish_model(
+        net, models / "farm-preview", kind="preview", version="1",
+        description="Any-style preview net, trained against farm-texture's losses.",
+        architecture={
+            "extractor": "farm-texture", "widths": list(WIDTHS), "blocks": BLOCKS, "sketch": SKETCH,
+            "tap_widths": [extractor.taps[tap].channels for tap in CODE_TAPS],
+        },
+        training=Training(
+            command=f"farm models train preview --steps {recipe.steps}", seed=recipe.seed,
+            steps=recipe.steps, seconds=round(time.monotonic() - began), machine=machine(),
+            data=[
+                *names, f"held out: {', '.join(HELD_OUT)} and every style of the catalogue",
+                f"{recipe.styles_per_generator} pictures of each style generator",
+            ],
+        ),
+        quality=quality,
+    )  # fmt: skip

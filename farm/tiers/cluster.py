@@ -1,0 +1,70 @@
+"""A private Ray for a local farm: on loopback, with a token, on ports that are free."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from farm.errors import Conflict
+from farm.settings import Settings
+from farm.tiers.dispatcher import NAMESPACE
+
+OBJECT_STORE_BYTES = 200_000_000
+"""Pictures go through the store, so Ray's own holds little."""
+
+
+def token_file(settings: Settings) -> Path:
+    """The file with the token that Ray and its dashboard ask for; made on first use, mode 0600."""
+    path = settings.folder / "ray.token"
+    if not path.exists():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+    return path
+
+
+def check_port(host: str, port: int, field: str, remedy: str) -> None:
+    """Make sure nobody listens there.
+
+    Raises:
+        Conflict: the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Conflict(
+                f"{field}: {port} cannot be used on {host} ({(error.strerror or 'error').lower()}); {remedy}",
+                field=field,
+            ) from None
+
+
+def start_ray(settings: Settings, dashboard_port: int) -> dict[str, Any]:
+    """Start a Ray of our own, never joining one that happens to run here; returns its addresses."""
+    os.environ.update(
+        RAY_AUTH_MODE="token",
+        RAY_AUTH_TOKEN_PATH=str(token_file(settings)),
+        RAY_USAGE_STATS_ENABLED="0",
+        RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
+        RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+    )
+    context = ray.init(
+        address="local",
+        namespace=NAMESPACE,
+        num_cpus=max(2, settings.cpus or os.cpu_count() or 2),
+        include_dashboard=True,
+        dashboard_host="127.0.0.1",
+        dashboard_port=dashboard_port,
+        object_store_memory=OBJECT_STORE_BYTES,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+    )
+    return {"dashboard": f"http://{context.dashboard_url}", "session": context["session_dir"]}

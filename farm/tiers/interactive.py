@@ -1,0 +1,70 @@
+"""The interactive tier: the preview net behind dynamic batching, and the HTTP ingress."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from farm.catalog.catalogue import Catalogue
+from farm.dispatch.previews import Prepared, Previewer, PreviewResult
+from farm.imaging.limits import Limits
+from farm.tiers.meter import RayMeter
+
+AsgiApp = Any
+BuildApp = Callable[[DeploymentHandle], AsgiApp]
+"""Makes the gateway's ASGI app around a handle of ``Previews``; runs in the ingress replica."""
+
+
+@serve.deployment(name="Previews", max_ongoing_requests=64, ray_actor_options={"num_cpus": 0})
+class Previews:
+    """Answers previews; requests that wait together go through the net together."""
+
+    def __init__(self, models: Path, max_megapixels: int, threads: int) -> None:
+        torch.set_num_threads(threads)
+        limits = Limits(max_megapixels=max_megapixels)
+        self._previewer = Previewer(Catalogue(models), limits, torch.device("cpu"))
+        self._meter = RayMeter()
+
+    async def preview(
+        self, content: bytes, style: bytes | str, size: int, strength: float
+    ) -> PreviewResult:
+        """One preview, JPEG. Raises as ``Previewer.prepare`` does."""
+        loop = asyncio.get_running_loop()
+        prepared = await asyncio.to_thread(
+            self._previewer.prepare, content, style, size, strength
+        )
+        began = loop.time()
+        picture = await self._stylise(prepared)
+        stages = {"decode": prepared.seconds, "model": loop.time() - began}
+        result = await asyncio.to_thread(self._previewer.encode, picture, stages)
+        for stage, seconds in result.stages.items():
+            self._meter.observe("farm_preview_seconds", seconds, stage=stage)
+        self._meter.observe("farm_preview_seconds", sum(result.stages.values()), stage="total")
+        return result
+
+    @serve.batch(max_batch_size=8, batch_wait_timeout_s=0.002)
+    async def _stylise(self, batch: list[Prepared]) -> list[torch.Tensor]:
+        return await asyncio.to_thread(self._previewer.stylise, batch)
+
+
+@serve.deployment(name="Gateway", max_ongoing_requests=256, ray_actor_options={"num_cpus": 0})
+@serve.ingress()
+class Gateway:
+    """The ingress: an ASGI app that knows nothing of Ray but the handle it was built with."""
+
+    def __init__(self, build: BuildApp, previews: DeploymentHandle) -> None:
+        self._build, self._previews = build, previews
+
+    def __serve_build_asgi_app__(self) -> AsgiApp:
+        return self._build(self._previews)
+
+
+def application(build: BuildApp, models: Path, max_megapixels: int, threads: int) -> serve.Application:
+    """The Serve application: ingress and previews."""
+    return Gateway.bind(build, Previews.bind(models, max_megapixels, threads))

@@ -1,0 +1,224 @@
+"""A farm on one machine: up, down, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import httpx
+import psutil
+
+from farm.errors import Conflict, Unavailable
+from farm.queue import open_queue
+from farm.clock import SystemClock
+from farm.settings import Settings
+from farm.store import BlobStore, publish
+from farm.tiers.interactive import BuildApp
+
+STATE = "farm.json"
+START_SECONDS = 90.0
+STOP_SECONDS = 60.0
+
+
+def state(settings: Settings) -> dict[str, Any] | None:
+    """What the running farm of this home wrote about itself; None if it does not run."""
+    try:
+        found: dict[str, Any] = json.loads((settings.folder / STATE).read_text(encoding="utf-8"))
+        process = psutil.Process(found["pid"])
+        same = abs(process.create_time() - found["process_started"]) < 1.0
+    except (OSError, ValueError, KeyError, psutil.Error):
+        return None
+    return found if same and process.status() != psutil.STATUS_ZOMBIE else None
+
+
+@contextmanager
+def running(settings: Settings, build: BuildApp, models: Path) -> Iterator[dict[str, Any]]:
+    """A farm for as long as the context lasts; yields its addresses once it answers.
+
+    Raises:
+        Conflict: a port is taken, or a farm with this home runs already.
+        Unavailable: home, database or store cannot be written, or the farm did not come up.
+    """
+    _check(settings)
+    import ray
+    from ray import serve
+
+    from farm.tiers.cluster import start_ray
+    from farm.tiers.dispatcher import start_dispatcher
+    from farm.tiers.interactive import application
+
+    threads = settings.cpus or os.cpu_count() or 1
+    warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
+    addresses = start_ray(settings, settings.dashboard_port)
+    dispatcher = None
+    try:
+        serve.start(http_options={"host": settings.host, "port": settings.port})
+        app = application(build, models, settings.max_megapixels, threads)
+        serve.run(app, name="farm", route_prefix="/", logging_config={"log_level": "WARNING"})
+        dispatcher = start_dispatcher(settings, models, threads)
+        facts = {
+            "url": f"http://{settings.host}:{settings.port}",
+            "pid": os.getpid(),
+            "process_started": psutil.Process().create_time(),
+            "dispatcher_pid": ray.get(dispatcher.status.remote(), timeout=START_SECONDS)["pid"],
+            **addresses,
+        }
+        publish(settings.folder / STATE, lambda path: _write_json(path, facts))
+        yield facts
+    finally:
+        (settings.folder / STATE).unlink(missing_ok=True)
+        if dispatcher is not None:
+            _stop_dispatcher(ray, dispatcher)
+        serve.shutdown()
+        ray.shutdown()
+
+
+def up(settings: Settings, build: BuildApp, models: Path, ready: Callable[[dict[str, Any]], None]) -> None:
+    """Run a farm until SIGINT or SIGTERM; ``ready`` is called once it answers."""
+    halt = Event()
+    previous = {
+        number: signal.signal(number, lambda *_: halt.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        with running(settings, build, models) as facts:
+            ready(facts)
+            while not halt.wait(1.0):
+                pass
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def up_detached(settings: Settings, command: list[str]) -> dict[str, Any]:
+    """Start ``command`` (a farm in the foreground) in the background and wait until it answers.
+
+    Raises:
+        Unavailable: it ended or did not answer in time; its log says why.
+    """
+    _check(settings)
+    log = settings.folder / "logs" / "farm.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 — our own command line
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        facts = state(settings)
+        if facts:
+            return facts
+        if process.poll() is not None:
+            break
+        time.sleep(0.2)
+    process.terminate()
+    last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+    said = f" ({last[0][:200]})" if last else ""
+    raise Unavailable(f"the farm did not come up{said}; the whole story is in {log}.")
+
+
+def down(settings: Settings) -> bool:
+    """Stop the farm of this home and wait until it is gone; False if none ran.
+
+    Raises:
+        Unavailable: it did not stop in time.
+    """
+    facts = state(settings)
+    if facts is None:
+        return False
+    process = psutil.Process(facts["pid"])
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except psutil.TimeoutExpired:
+        raise Unavailable(
+            f"the farm (process {process.pid}) has not stopped after {STOP_SECONDS:.0f} s; "
+            "wait a little and try again."
+        ) from None
+    return True
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """Whether a farm runs here, where it answers, its processes' memory, and its jobs by state."""
+    facts = state(settings)
+    if facts is None:
+        return {"running": False, "home": str(settings.folder)}
+    family = [psutil.Process(facts["pid"])]
+    family += family[0].children(recursive=True)
+    memory = sum(_memory(process) for process in family)
+    queue = open_queue(settings.database_url, SystemClock())
+    try:
+        jobs = {str(name): number for name, number in queue.counts().items()}
+    finally:
+        queue.close()
+    return {
+        "running": True,
+        "ready": _answers(facts["url"]),
+        "home": str(settings.folder),
+        **{key: facts[key] for key in ("url", "dashboard", "pid", "dispatcher_pid")},
+        "dashboard_token": str(settings.folder / "ray.token"),
+        "processes": len(family),
+        "memory_mb": round(memory / 1e6),
+        "jobs": jobs,
+    }
+
+
+def _check(settings: Settings) -> None:
+    from farm.tiers.cluster import check_port
+
+    other = state(settings)
+    if other:
+        raise Conflict(
+            f"a farm with home {settings.folder} runs already at {other['url']}; "
+            "stop it with 'farm down', or set FARM_HOME to another folder."
+        )
+    try:
+        settings.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"FARM_HOME: {settings.folder} cannot be made ({(error.strerror or 'error').lower()}); "
+            "set FARM_HOME to a folder you may write."
+        ) from None
+    BlobStore(settings.store_url).check()
+    open_queue(settings.database_url, SystemClock()).close()
+    choose = "choose another with --port or FARM_PORT, or stop what uses it."
+    check_port(settings.host, settings.port, "port", choose)
+    choose = "choose another with --dashboard-port or FARM_DASHBOARD_PORT, or stop what uses it."
+    check_port("127.0.0.1", settings.dashboard_port, "dashboard_port", choose)
+
+
+def _stop_dispatcher(ray: Any, dispatcher: Any) -> None:
+    """Stop claiming and end the actor; its tasks are taken back by the next one."""
+    try:
+        ray.get(dispatcher.halt.remote(), timeout=5)
+        ray.kill(dispatcher, no_restart=True)
+    except ray.exceptions.RayError:
+        pass  # it is gone already, which is all we want
+
+
+def _write_json(path: Path, facts: dict[str, Any]) -> None:
+    path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _memory(process: psutil.Process) -> int:
+    """Unique memory of a process: shared pages are not counted again for each."""
+    try:
+        return int(process.memory_full_info().uss)
+    except psutil.Error:
+        return 0
