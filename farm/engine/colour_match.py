@@ -31,7 +31,8 @@ def match_colours(picture: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
-    return (vectors * values.clamp_min(1e-8).pow(exponent)[..., None, :]) @ vectors.mT
+    power: Tensor = (vectors * values.clamp_min(1e-8).pow(exponent)[..., None, :]) @ vectors.mT
+    return power
 
 
 def palette_share(strength: float) -> float:

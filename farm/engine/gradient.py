@@ -1,10 +1,10 @@
 """The exact gradient of the objective, in one pass or tile by tile in two.
 
-Pass 1 adds up every tile's sums without grad; the loss and its cotangents with respect to those sums
-are taken once; pass 2 runs each tile with grad against ``⟨cotangent, tile sums⟩`` and adds
-its pixel gradient, halo included, into the whole. Because sums are additive and the chain rule is linear
-this is the untiled gradient, to rounding (Galerne et al., "Scaling Painting Style Transfer", 2024,
-who crop where this adds and so need twice the halo).
+Pass 1 adds up every tile's sums without grad; the loss and its cotangents with respect to those
+sums are taken once; pass 2 runs each tile with grad against ``⟨cotangent, tile sums⟩`` and adds
+its pixel gradient, halo included, into the whole. Because sums are additive and the chain rule is
+linear this is the untiled gradient, to rounding (Galerne et al., "Scaling Painting Style Transfer",
+2024, who crop where this adds and so need twice the halo).
 
 The picture is first continued beyond its border by reflection: zero padding would otherwise give border
 features statistics of their own, and the optimiser pays for that with noise along the edges. Sums
@@ -64,10 +64,13 @@ class Evaluator:
 
     def features(self, picture: Tensor, taps: frozenset[str]) -> dict[str, Tensor]:
         """Features of ``(1, 3, h, w)`` in the chosen precision."""
+        found: dict[str, Tensor]
         if self.precision in (torch.float32, torch.float64):
-            return self.extractor(picture, taps)
-        with torch.autocast(picture.device.type, self.precision):
-            return self.extractor(picture, taps)
+            found = self.extractor(picture, taps)
+        else:
+            with torch.autocast(picture.device.type, self.precision):
+                found = self.extractor(picture, taps)
+        return found
 
     def __call__(self, picture: Tensor, objective: Objective) -> Gradient:
         """Loss and gradient at ``(1, 3, h, w)`` in [0, 1]."""
@@ -126,10 +129,7 @@ class Evaluator:
         total: list[Sums] | None = None
         for tile in self._tiling(padded, objective.taps):
             found = self._tile_sums(padded[(..., *tile.span.slices)], tile, objective, padded.shape)
-            if total is None:
-                total = found
-            else:
-                total = [_add(a, b) for a, b in zip(total, found, strict=True)]
+            total = found if total is None else [_add(a, b) for a, b in zip(total, found, strict=True)]
         assert total is not None
         return total
 
@@ -146,11 +146,13 @@ class Evaluator:
             part = padded[window].clone().requires_grad_()
             found = self._tile_sums(part, tile, objective, padded.shape)
             values = [value for sums in found for value in sums]
-            inner = torch.stack([
-                (cotangent * value).sum()
-                for cotangent, value in zip(cotangents, values, strict=True)
-                if cotangent is not None and value.requires_grad
-            ]).sum()
+            inner = torch.stack(
+                [
+                    (cotangent * value).sum()
+                    for cotangent, value in zip(cotangents, values, strict=True)
+                    if cotangent is not None and value.requires_grad
+                ]
+            ).sum()
             (pixels,) = torch.autograd.grad(inner, part)
             outer[window] += pixels
         return loss.detach(), outer

@@ -42,7 +42,7 @@ def wasserstein_loss(found: Moments, target: Moments) -> Tensor:
     """
     root = _root(target.covariance)
     crossed = root @ found.covariance @ root
-    values = torch.linalg.eigvalsh((crossed + crossed.T) / 2)
+    values: Tensor = torch.linalg.eigvalsh((crossed + crossed.T) / 2)
     trace = found.covariance.diagonal().sum() + target.covariance.diagonal().sum()
     energy = target.covariance.diagonal().sum() + target.mean.square().sum() + _EPSILON
     floor = values.detach().amax() * 1e-6 + _EPSILON  # keeps √'s slope finite at rank deficiency
@@ -80,7 +80,8 @@ def _relative(found: Tensor, target: Tensor) -> Tensor:
 
 def _root(matrix: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
-    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+    root: Tensor = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+    return root
 
 
 STYLE_LOSSES: dict[str, StyleLoss] = {

@@ -41,7 +41,8 @@ def load_extractor(catalogue: Catalogue, name: str, device: torch.device) -> Ext
         card.architecture.get("std", (0.25, 0.25, 0.25)),
     )
     fill(extractor, catalogue.weights(name), card)
-    return extractor.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    extractor.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
+    return extractor.eval().requires_grad_(False)
 
 
 def load_preview_net(catalogue: Catalogue, name: str, device: torch.device) -> PreviewNet:
@@ -58,7 +59,8 @@ def load_preview_net(catalogue: Catalogue, name: str, device: torch.device) -> P
         card.architecture["sketch"],
     )
     fill(net, catalogue.weights(name), card)
-    return net.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
+    return net.eval().requires_grad_(False)
 
 
 def fill(net: torch.nn.Module, weights: Path, card: ModelCard) -> None:

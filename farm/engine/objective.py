@@ -18,8 +18,15 @@ from farm.engine.tiling import Window
 class Term(Protocol):
     """One summand of the objective."""
 
-    tap: str
-    weight: float
+    @property
+    def tap(self) -> str:
+        """The tap whose features it reads."""
+        ...
+
+    @property
+    def weight(self) -> float:
+        """What its loss is multiplied by."""
+        ...
 
     def sums(self, features: Tensor, window: Window) -> Sums:
         """Additive sums over ``(c, h, w)`` features that lie at ``window`` of the tap's map."""
@@ -86,14 +93,12 @@ class Objective:
 
     def loss(self, sums: Sequence[Sums]) -> Tensor:
         """The weighted sum of the terms' losses, without total variation."""
-        parts = [
-            term.weight * term.loss(found) for term, found in zip(self.terms, sums, strict=True)
-        ]
+        parts = [term.weight * term.loss(found) for term, found in zip(self.terms, sums, strict=True)]
         return torch.stack(parts).sum()
 
 
 def mask_at(mask: Tensor, rows: int, columns: int) -> Tensor:
-    """A ``(h, w)`` mask averaged down to a feature map's ``rows × columns``, either of which may be 0."""
+    """A ``(h, w)`` mask averaged down to a feature map's ``rows × columns``, which may be 0."""
     if not rows or not columns:
         return mask.new_zeros(rows, columns)
     return F.interpolate(mask[None, None], (rows, columns), mode="area")[0, 0]

@@ -9,9 +9,9 @@ import torch
 
 from farm.engine.extractor import Extractor
 from farm.engine.gradient import Evaluator
-from farm.engine.objective import Objective, StyleTerm
 from farm.engine.losses import gram_loss
 from farm.engine.moments import Moments
+from farm.engine.objective import Objective, StyleTerm
 
 NAMES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _WORTH_IT = 1.15

@@ -3,10 +3,10 @@
 A small residual net at 1/8 resolution whose normalised features are scaled and shifted per
 style (Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance
 Normalization", 2017; Dumoulin et al. 2017). Two things differ from those papers. The style is not
-encoded by a net of its own but described by the very statistics that the loss compares. And the content
-enters with its colours already mapped to the style's, so that the palette of a style never seen in training is
-right by construction. Sizes grow by interpolation and convolution, never by a pixel shuffle, whose
-sub-pixel phases show as a checkerboard (Odena, Dumoulin and Olah 2016).
+encoded by a net of its own but described by the very statistics that the loss compares. And the
+content enters with its colours already mapped to the style's, so that the palette of a style never
+seen in training is right by construction. Sizes grow by interpolation and convolution, never by a
+pixel shuffle, whose sub-pixel phases show as a checkerboard (Odena, Dumoulin and Olah 2016).
 """
 
 from __future__ import annotations
@@ -73,8 +73,10 @@ class PreviewNet(nn.Module):
         self.detail = nn.Conv2d(half, half, 3, padding=1)
         self.out = nn.Conv2d(half + 3, 16, 3, padding=1)
         self.colour = nn.Conv2d(16, 3, 3, padding=1)
-        nn.init.zeros_(self.reader[-1].bias)
-        nn.init.normal_(self.reader[-1].weight, std=0.02)
+        last = self.reader[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.bias)
+        nn.init.normal_(last.weight, std=0.02)
         nn.init.normal_(self.colour.weight, std=0.02)
 
     def modulation(self, code: StyleCode, strength: Tensor) -> Tensor:
@@ -85,9 +87,7 @@ class PreviewNet(nn.Module):
         """
         rows, columns = torch.triu_indices(3, 3)
         parts = [code.colour_mean, code.colour_covariance[:, rows, columns] * 8, strength[:, None]]
-        for sketch, mean, covariance in zip(
-            self.sketches, code.means, code.covariances, strict=True
-        ):
+        for sketch, mean, covariance in zip(self.sketches, code.means, code.covariances, strict=True):
             seen = sketch @ covariance @ sketch.mT
             parts += [
                 mean.clamp_min(1e-3).log(),
@@ -104,9 +104,7 @@ class PreviewNet(nn.Module):
         edge = min(_EDGE, height - 1, width - 1)
         padded = F.pad(content, (edge, min(right, width - 1), edge, min(below, height - 1)), "reflect")
         padded = F.pad(padded, (_EDGE - edge, 0, _EDGE - edge, 0), "replicate")
-        padded = F.pad(
-            padded, (0, -padded.shape[-1] % 8, 0, -padded.shape[-2] % 8), "replicate"
-        )
+        padded = F.pad(padded, (0, -padded.shape[-1] % 8, 0, -padded.shape[-2] % 8), "replicate")
         stylised = padded + self._residual(padded * 2 - 1, _Steering(modulation, self.modulated))
         return stylised[..., _EDGE : _EDGE + height, _EDGE : _EDGE + width]
 
@@ -130,7 +128,7 @@ class _Steering:
     """Adaptive instance normalisation, dealing out one style's scales and shifts layer by layer."""
 
     def __init__(self, modulation: Tensor, widths: Sequence[int]) -> None:
-        self._parts = iter(modulation.split([2 * width for width in widths], 1))
+        self._parts = iter(torch.split(modulation, [2 * width for width in widths], 1))
 
     def __call__(self, features: Tensor) -> Tensor:
         scale, shift = next(self._parts).to(features.dtype)[..., None, None].chunk(2, 1)
@@ -146,9 +144,8 @@ def net_for(extractor: Extractor) -> PreviewNet:
     return PreviewNet([extractor.taps[tap].channels for tap in CODE_TAPS])
 
 
-def stylise(
-    net: PreviewNet, content: Tensor, code: StyleCode, modulation: Tensor
-) -> Tensor:
+def stylise(net: PreviewNet, content: Tensor, code: StyleCode, modulation: Tensor) -> Tensor:
     """Preview ``(n, 3, h, w)`` contents in [0, 1] in the style of that code and modulation."""
     matched = match_colours(content, code.colour_mean, code.colour_covariance).clamp(0, 1)
-    return net(matched, modulation).clamp(0, 1)
+    stylised: Tensor = net(matched, modulation).clamp(0, 1)
+    return stylised

@@ -36,7 +36,8 @@ def recipe_for(extractor: str) -> Recipe:
 
 def content_weight(strength: Number) -> Number:
     """Weight of the content loss at a style strength in [0, 1]: 8, 1 and 1/8 at 0, ½ and 1."""
-    return 8.0 ** (1 - 2 * strength)
+    weight: Number = 8.0 ** (1 - 2 * strength)
+    return weight
 
 
 def strengthened(recipe: Recipe, strength: float) -> Recipe:

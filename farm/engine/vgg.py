@@ -31,12 +31,14 @@ def load_torchvision() -> object:
     A CPU build of torch beside a CUDA build of torchvision lacks two operators that torchvision
     registers fakes for at import; their schemas alone let everything written in Python work.
     """
-    library = torch.library.Library("torchvision", "DEF")
+    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     try:
         import torchvision
     except RuntimeError:
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        for name in ("nms", "qnms"):
+            library.define(  # type: ignore[no-untyped-call]
+                f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            )
         import torchvision
     load_torchvision.library = library  # type: ignore[attr-defined]  # schemas live as long as it does
     return torchvision.models
@@ -63,7 +65,9 @@ def pull_vgg19(folder: Path) -> ModelCard:
                 "or use quality.extractor 'farm-texture'."
             ) from None
         except RuntimeError:
-            raise Unavailable(f"vgg19: what came from {url} is not the published file; try again.") from None
+            raise Unavailable(
+                f"vgg19: what came from {url} is not the published file; try again."
+            ) from None
         weights = torch.load(file, map_location="cpu", weights_only=True)
     return keep_vgg19(weights, folder / VGG19)
 

@@ -57,14 +57,12 @@ def crops(
     return torch.stack(found)
 
 
-def warp(
-    pictures: Tensor, side: int, generator: torch.Generator, zoom: tuple[float, float]
-) -> Tensor:
-    """Random views of ``(n, 3, S, S)`` uint8 pictures: turned, mirrored, zoomed, ``(n, 3, side, side)``.
+def warp(pictures: Tensor, side: int, generator: torch.Generator, zoom: tuple[float, float]) -> Tensor:
+    """Random views, turned, mirrored and zoomed: ``(n, 3, S, S)`` uint8 → ``(n, 3, side, side)``.
 
     ``zoom`` bounds the share of the picture's side that a view covers.
     """
-    count, _, edge, _ = pictures.shape
+    count = len(pictures)
     spin = (torch.rand(count, generator=generator) - 0.5) * math.pi / 3
     mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     share = zoom[0] + (zoom[1] - zoom[0]) * torch.rand(count, generator=generator)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from farm.catalog import procedural
 from farm.catalog.cards import ModelCard, Training
@@ -65,7 +64,8 @@ def train(
     torch.manual_seed(recipe.seed)
     generator = torch.Generator().manual_seed(recipe.seed + 1)
     pools = _pools(photographs, extractor, recipe, generator, workers)
-    net = net_for(extractor).to(memory_format=torch.channels_last)
+    net = net_for(extractor)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     optimiser = torch.optim.AdamW(net.parameters(), recipe.learning_rate, weight_decay=1e-4)
     for step in range(recipe.steps):
         for group in optimiser.param_groups:
@@ -83,7 +83,7 @@ def train(
             losses = picture_losses(extractor, stylised, content, code, strength)
         loss = losses.mean()
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimiser.step()
         if (step + 1) % 100 == 0:
@@ -113,7 +113,7 @@ def _pools(
     codes = [
         encode_style(extractor, warp(batch, edge, generator, (0.6, 1.0)))
         for edge in (side, side * 2 // 3)
-        for batch in styles.split(32)
+        for batch in torch.split(styles, 32)
     ]
     return _Pools(torch.cat([seen, scenes, made[::6]]), StyleCode.stack(codes))
 
@@ -137,15 +137,13 @@ def picture_losses(
         mean, covariance = feature_statistics(found[tap])
         total = total + _distance(mean, covariance, *targets[tap]) / len(CODE_TAPS)
     mean, covariance = feature_statistics(stylised)
-    total = total + recipe.rgb * _distance(
-        mean, covariance, code.colour_mean, code.colour_covariance
-    )
+    total = total + recipe.rgb * _distance(mean, covariance, code.colour_mean, code.colour_covariance)
     for tap in recipe.content_taps:
-        total = total + recipe.content * content_weight(strength) * _unlikeness(found[tap], wanted[tap]) / len(
-            recipe.content_taps
-        )
+        weight = recipe.content * content_weight(strength)
+        total = total + weight * _unlikeness(found[tap], wanted[tap]) / len(recipe.content_taps)
     beyond = (stylised - stylised.clamp(0, 1)).square().mean((1, 2, 3))
-    rough = (stylised.diff(dim=2).square().mean((1, 2, 3)) + stylised.diff(dim=3).square().mean((1, 2, 3)))
+    down, across = (stylised.diff(dim=dim).square().mean((1, 2, 3)) for dim in (2, 3))
+    rough = down + across
     return total + 50 * beyond + recipe.variation * 3 * rough
 
 

@@ -1,4 +1,4 @@
-"""From a trained net to a folder of the catalogue: float16 weights and a card that says how they came."""
+"""From a trained net to a folder of the catalogue: float16 weights and a card of their origin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from farm.catalog.cards import ModelCard, Training, digest, write_card
 WEIGHTS = "weights.safetensors"
 
 
-def publish_model(
+def publish_model(  # noqa: PLR0913  # the card's fields, by name
     net: torch.nn.Module,
     folder: Path,
     *,

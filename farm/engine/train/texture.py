@@ -98,7 +98,8 @@ def pool(photographs: Sequence[Tensor], recipe: TextureRecipe, workers: int) -> 
 
 def schedule(step: int, steps: int) -> float:
     """Learning-rate factor: 200 steps of warm-up, then a decay to zero."""
-    return min(1.0, (step + 1) / 200) * (1 - step / steps) ** 0.7
+    left: float = (1 - step / steps) ** 0.7
+    return min(1.0, (step + 1) / 200) * left
 
 
 def train(
@@ -111,7 +112,8 @@ def train(
     torch.manual_seed(recipe.seed)
     generator = torch.Generator().manual_seed(recipe.seed + 1)
     exemplars = pool(photographs, recipe, workers)
-    learner = _Learner(Extractor(BLOCKS), len(exemplars)).to(memory_format=torch.channels_last)
+    learner = _Learner(Extractor(BLOCKS), len(exemplars))
+    learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     optimiser = torch.optim.AdamW(learner.parameters(), recipe.learning_rate, weight_decay=1e-3)
     for step in range(recipe.steps):
         for group in optimiser.param_groups:
@@ -124,7 +126,7 @@ def train(
         losses = [F.cross_entropy(a.float(), labels, label_smoothing=0.05) for a in answers]
         loss = torch.stack(losses).sum()
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         if (step + 1) % 100 == 0:
             hit = (answers[-1].argmax(1) == labels).float().mean().item()
@@ -140,6 +142,11 @@ def fold(learner: _Learner) -> None:
     """Fold each batch norm into the convolution before it."""
     for name, convolution in learner.extractor.convolutions.items():
         norm = learner.norms[name]
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert convolution.bias is not None
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         scale = norm.weight / (norm.running_var + norm.eps).sqrt()
         convolution.weight.mul_(scale.view(-1, 1, 1, 1))
         convolution.bias.copy_((convolution.bias - norm.running_mean) * scale + norm.bias)
@@ -153,12 +160,14 @@ def equalise(extractor: Extractor, pictures: Tensor) -> None:
     """
     names = list(extractor.convolutions)
     totals = {name: torch.zeros(extractor.taps[name].channels) for name in names}
-    for batch in pictures.split(64):
+    for batch in torch.split(pictures, 64):
         for name, features in extractor(batch, names).items():
             totals[name] += features.sum((0, 2, 3)) / features.shape[2] / features.shape[3]
     before = torch.ones(3)
     for name in names:
         convolution = extractor.convolutions[name]
+        assert isinstance(convolution, nn.Conv2d)
+        assert convolution.bias is not None
         mean = (totals[name] / len(pictures)).clamp_min(1e-3)
         convolution.weight.mul_(before.view(1, -1, 1, 1)).div_(mean.view(-1, 1, 1, 1))
         convolution.bias.div_(mean)
@@ -208,7 +217,7 @@ def publish_texture(
         training=Training(
             command=f"farm models train texture --steps {recipe.steps}", seed=recipe.seed,
             steps=recipe.steps, seconds=round(seconds), machine=machine(),
-            data=[*names, f"{recipe.per_generator} pictures of each generator of farm.catalog.procedural"],
+            data=[*names, f"{recipe.per_generator} pictures per generator of farm.catalog.procedural"],
         ),
         quality=quality,
     )  # fmt: skip
