@@ -18,7 +18,7 @@ class Attempt:
     ``follow`` blocks until the run ends; ``beat`` may be called from another thread meanwhile.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # everything it works with, given once
         self, lease: Lease, decision: Decision, run: Run, queue: Queue, store: Blobs, clock: Clock,
         meter: Meter, *, ttl: float, max_attempts: int,
     ) -> None:  # fmt: skip

@@ -32,7 +32,7 @@ class Dispatcher:
         spawn: runs an attempt, in a thread unless a test wants it done at once.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # everything it works with, given once
         self, queue: Queue, store: Blobs, quoter: Quoter, runner: Runner, clock: Clock, meter: Meter,
         settings: Settings, *, load: Callable[[str], bytes | Path], worker: str = "dispatcher",
         capacity: int = 1, spawn: Callable[[Callable[[], None]], None] | None = None,

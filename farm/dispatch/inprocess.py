@@ -32,8 +32,7 @@ def render_file(
         for event in events:
             on_progress(event)
             if isinstance(event, Done):
-                blob = event.artefacts[0].blob
-                publish(out, lambda path: _copy(store.get(blob), path))
+                _write(store.get(event.artefacts[0].blob), out)
                 return event
     raise AssertionError("a render without interruption ends with Done")
 
@@ -45,5 +44,8 @@ def _check_writable(out: Path) -> None:
     probe.unlink(missing_ok=True)
 
 
-def _copy(data: bytes, path: Path) -> None:
-    path.write_bytes(data)
+def _write(data: bytes, out: Path) -> None:
+    def fill(path: Path) -> None:
+        path.write_bytes(data)
+
+    publish(out, fill)

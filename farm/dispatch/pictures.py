@@ -25,7 +25,9 @@ def tensor(picture: Picture) -> Tensor:
     return torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].contiguous()
 
 
-def content_picture(job: Job, load: Load, limits: Limits, size: tuple[int, int] | None = None) -> Picture:
+def content_picture(
+    job: Job, load: Load, limits: Limits, size: tuple[int, int] | None = None
+) -> Picture:
     """The content, resized to (width, height) where given, its alpha kept or composed as asked."""
     output = job.output
     picture = decode(
@@ -64,9 +66,7 @@ def style_picture(
     return decode(source, limits, field=f"{field}.{'name' if style.name else 'image'}")
 
 
-def _mask(
-    style: StyleRef, field: str, load: Load, limits: Limits, content: Picture
-) -> Tensor | None:
+def _mask(style: StyleRef, field: str, load: Load, limits: Limits, content: Picture) -> Tensor | None:
     if style.mask is None:
         return None
     grey = decode(load(style.mask), limits, field=field).pixels.mean(2)

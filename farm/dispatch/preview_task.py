@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
-
 from farm.dispatch.pictures import content_picture, style_pictures, tensor
-from farm.dispatch.render import Order, Stopwatch, Workplace, artefact, encoded
 from farm.dispatch.previews import Previewer, as_picture
+from farm.dispatch.render import Order, Stopwatch, Workplace, artefact, encoded
 from farm.imaging.picture import Picture
 from farm.spec.event import Done, Event, Rendition, Started
 

@@ -74,7 +74,9 @@ class Previewer:
         self._lock = Lock()
         self._precision = fastest_forward(self._pass, device)
 
-    def prepare(self, content: bytes | Path, style: bytes | Path | str, size: int, strength: float) -> Prepared:
+    def prepare(
+        self, content: bytes | Path, style: bytes | Path | str, size: int, strength: float
+    ) -> Prepared:
         """Decode, resize and look up the style. ``style`` as ``str`` is a catalogue name.
 
         Raises:
@@ -82,12 +84,15 @@ class Previewer:
             NotFound: no such style.
         """
         if not SIZES[0] <= size <= SIZES[1]:
-            raise InvalidInput(f"size: {size} is not within {SIZES[0]}-{SIZES[1]} pixels.", field="size")
+            raise InvalidInput(
+                f"size: {size} is not within {SIZES[0]}-{SIZES[1]} pixels.", field="size"
+            )
         began = perf_counter()
         picture = decode(content, self._limits, field="content")
         share = size / max(picture.width, picture.height)
         small = resize(
-            picture.pixels, (max(16, round(picture.width * share)), max(16, round(picture.height * share)))
+            picture.pixels,
+            (max(16, round(picture.width * share)), max(16, round(picture.height * share))),
         )
         code = self._code(style)
         with torch.inference_mode():
@@ -133,7 +138,9 @@ class Previewer:
             places = [i for i, one in enumerate(batch) if one.content.shape == shape]
             content = torch.cat([batch[i].content for i in places])
             modulation = torch.cat([batch[i].modulation for i in places])
-            for place, picture in zip(places, self._pass(content, modulation, self._precision), strict=True):
+            for place, picture in zip(
+                places, self._pass(content, modulation, self._precision), strict=True
+            ):
                 results[place] = picture
         return [picture for picture in results if picture is not None]
 
@@ -148,7 +155,9 @@ class Previewer:
             file.getvalue(), media_type("jpeg"), pixels.width, pixels.height, self.model, stages
         )
 
-    def preview(self, content: bytes | Path, style: bytes | Path | str, size: int, strength: float) -> Picture:
+    def preview(
+        self, content: bytes | Path, style: bytes | Path | str, size: int, strength: float
+    ) -> Picture:
         """All of it for one picture. Raises as ``prepare`` does."""
         prepared = self.prepare(content, style, size, strength)
         return as_picture(self.stylise([prepared])[0])
@@ -157,10 +166,12 @@ class Previewer:
         if modulation is None:
             modulation = torch.zeros(len(content), 2 * sum(self._net.modulated), device=self._device)
         content = content.to(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast(
-            self._device.type, torch.bfloat16, enabled=precision == torch.bfloat16
+        with (
+            torch.inference_mode(),
+            torch.autocast(self._device.type, torch.bfloat16, enabled=precision == torch.bfloat16),
         ):
-            return self._net(content, modulation).float().clamp(0, 1)
+            stylised: Tensor = self._net(content, modulation)
+            return stylised.float().clamp(0, 1)
 
     def _code(self, style: bytes | Path | str) -> StyleCode:
         source = self._catalogue.style_path(style) if isinstance(style, str) else style

@@ -7,7 +7,7 @@ writes pixels to the store and yields events; whoever consumes them decides what
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from time import monotonic
@@ -33,7 +33,14 @@ from farm.imaging.picture import Picture
 from farm.imaging.resize import resize
 from farm.spec import Job
 from farm.spec.event import (
-    Artefact, Checkpointed, Done, Event, Progress, Rendition, Stage, Started,
+    Artefact,
+    Checkpointed,
+    Done,
+    Event,
+    Progress,
+    Rendition,
+    Stage,
+    Started,
 )  # fmt: skip
 
 
@@ -61,8 +68,8 @@ class Workplace:
     store: Blobs
     catalogue: Catalogue
     load: Callable[[str], bytes | Path]
-    limits: Limits = Limits()
-    device: torch.device = torch.device("cpu")
+    limits: Limits = field(default_factory=Limits)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     checkpoint_seconds: float = 15.0
     progress_seconds: float = 0.5
 
@@ -155,10 +162,10 @@ class _Report:
             yield self._progress(iterate)
         if iterate.ends_scale:
             yield self._rendition(iterate)
-        if iterate.ends_scale or now - self._kept >= self.place.checkpoint_seconds:
-            if not iterate.is_last:
-                self._kept = monotonic()
-                yield self.checkpoint(iterate)
+        due = iterate.ends_scale or now - self._kept >= self.place.checkpoint_seconds
+        if due and not iterate.is_last:
+            self._kept = monotonic()
+            yield self.checkpoint(iterate)
 
     def checkpoint(self, iterate: Iterate) -> Checkpointed:
         """Keep the state in the store."""

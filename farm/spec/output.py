@@ -84,7 +84,7 @@ class Output(Value):
         return self
 
     @property
-    def bits(self) -> int:
+    def bits(self) -> Literal[8, 16]:
         """Bits per channel: 16 unless the format is JPEG or 8 was asked for."""
         return self.bit_depth or (8 if self.format == "jpeg" else 16)
 

@@ -1,1 +1,1 @@
-"""The only code that knows Ray: Serve deployments, print gangs, the dispatcher's actor, the local farm."""
+"""The only code that knows Ray: Serve deployments, print gangs, the dispatcher, the local farm."""

@@ -41,8 +41,9 @@ def check_port(host: str, port: int, field: str, remedy: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
+            reason = (error.strerror or "error").lower()
             raise Conflict(
-                f"{field}: {port} cannot be used on {host} ({(error.strerror or 'error').lower()}); {remedy}",
+                f"{field}: {port} cannot be used on {host} ({reason}); {remedy}",
                 field=field,
             ) from None
 
@@ -67,4 +68,5 @@ def start_ray(settings: Settings, dashboard_port: int) -> dict[str, Any]:
         logging_level=logging.ERROR,
         log_to_driver=False,
     )
-    return {"dashboard": f"http://{context.dashboard_url}", "session": context["session_dir"]}
+    session = context["session_dir"]  # type: ignore[index]  # a RayContext, here
+    return {"dashboard": f"http://{context.dashboard_url}", "session": session}

@@ -30,7 +30,9 @@ IDLE_SECONDS = 0.25
 log = logging.getLogger(__name__)
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, max_concurrency=4)
+@ray.remote(  # type: ignore[call-overload]  # Ray's types lack max_concurrency
+    num_cpus=0, max_restarts=-1, max_task_retries=-1, max_concurrency=4
+)
 class DispatcherActor:
     """Owns the gangs it starts: when it dies they die, and its successor takes their tasks back."""
 

@@ -40,7 +40,9 @@ class RankOptions:
     checkpoint_seconds: float = 15.0
 
 
-@ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups={"ctl": 2})
+@ray.remote(  # type: ignore[call-overload]  # Ray's types lack concurrency_groups
+    max_restarts=0, max_task_retries=0, concurrency_groups={"ctl": 2}
+)
 class PrintRank:
     """One process that renders one task and answers control calls meanwhile."""
 
@@ -107,7 +109,9 @@ class Gang:
         except RayTaskError as error:
             raise _cause(error) from None
         except RayActorError:
-            raise WorkerLost("the print process ended unexpectedly; the task is taken up again.") from None
+            raise WorkerLost(
+                "the print process ended unexpectedly; the task is taken up again."
+            ) from None
         except RayError as error:
             raise WorkerLost(f"Ray lost the print process ({type(error).__name__}).") from None
 

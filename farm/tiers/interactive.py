@@ -17,7 +17,7 @@ from farm.imaging.limits import Limits
 from farm.tiers.meter import RayMeter
 
 AsgiApp = Any
-BuildApp = Callable[[DeploymentHandle], AsgiApp]
+BuildApp = Callable[[DeploymentHandle[Any]], AsgiApp]
 """Makes the gateway's ASGI app around a handle of ``Previews``; runs in the ingress replica."""
 
 
@@ -36,9 +36,7 @@ class Previews:
     ) -> PreviewResult:
         """One preview, JPEG. Raises as ``Previewer.prepare`` does."""
         loop = asyncio.get_running_loop()
-        prepared = await asyncio.to_thread(
-            self._previewer.prepare, content, style, size, strength
-        )
+        prepared = await asyncio.to_thread(self._previewer.prepare, content, style, size, strength)
         began = loop.time()
         picture = await self._stylise(prepared)
         stages = {"decode": prepared.seconds, "model": loop.time() - began}
@@ -58,7 +56,7 @@ class Previews:
 class Gateway:
     """The ingress: an ASGI app that knows nothing of Ray but the handle it was built with."""
 
-    def __init__(self, build: BuildApp, previews: DeploymentHandle) -> None:
+    def __init__(self, build: BuildApp, previews: DeploymentHandle[Any]) -> None:
         self._build, self._previews = build, previews
 
     def __serve_build_asgi_app__(self) -> AsgiApp:
@@ -67,4 +65,6 @@ class Gateway:
 
 def application(build: BuildApp, models: Path, max_megapixels: int, threads: int) -> serve.Application:
     """The Serve application: ingress and previews."""
-    return Gateway.bind(build, Previews.bind(models, max_megapixels, threads))
+    previews = Previews.bind(models, max_megapixels, threads)  # type: ignore[attr-defined]
+    app: serve.Application = Gateway.bind(build, previews)  # type: ignore[attr-defined]
+    return app

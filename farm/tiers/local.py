@@ -17,9 +17,9 @@ from typing import Any
 import httpx
 import psutil
 
+from farm.clock import SystemClock
 from farm.errors import Conflict, Unavailable
 from farm.queue import open_queue
-from farm.clock import SystemClock
 from farm.settings import Settings
 from farm.store import BlobStore, publish
 from farm.tiers.interactive import BuildApp
@@ -78,11 +78,13 @@ def running(settings: Settings, build: BuildApp, models: Path) -> Iterator[dict[
         (settings.folder / STATE).unlink(missing_ok=True)
         if dispatcher is not None:
             _stop_dispatcher(ray, dispatcher)
-        serve.shutdown()
+        serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
 
 
-def up(settings: Settings, build: BuildApp, models: Path, ready: Callable[[dict[str, Any]], None]) -> None:
+def up(
+    settings: Settings, build: BuildApp, models: Path, ready: Callable[[dict[str, Any]], None]
+) -> None:
     """Run a farm until SIGINT or SIGTERM; ``ready`` is called once it answers."""
     halt = Event()
     previous = {

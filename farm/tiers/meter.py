@@ -41,6 +41,4 @@ def _make(metric: Metric) -> Counter | Gauge | Histogram:
         return Counter(metric.name.removesuffix("_total"), metric.help, tag_keys=metric.labels)
     if metric.kind == "gauge":
         return Gauge(metric.name, metric.help, tag_keys=metric.labels)
-    return Histogram(
-        metric.name, metric.help, boundaries=list(metric.buckets), tag_keys=metric.labels
-    )
+    return Histogram(metric.name, metric.help, boundaries=list(metric.buckets), tag_keys=metric.labels)
