@@ -8,20 +8,36 @@ from time import monotonic
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from farm.engine.adam import AdamOptions, AdamState, resample
 from farm.engine.colour_match import colour_statistics, match_colours, tint
-from farm.engine.extractor import RGB, Extractor
-from farm.engine.gradient import Evaluator
+from farm.engine.extractor import RGB
+from farm.engine.gradient import Evaluator, Gradient
 from farm.engine.losses import STYLE_LOSSES
 from farm.engine.moments import Moments
 from farm.engine.objective import ContentTerm, Objective, StyleTerm, Term, mask_at
 from farm.engine.pyramid import Scale
 
+SHIFTS = ((0, 0), (3, 5), (6, 2), (5, 7))
+"""Pixels that are left out at the top and the left, by turns.
+
+Pools see the picture through a grid, and optimisation locks patterns to it that show as dots and
+crosses. Moving the grid from iteration to iteration averages them away.
+"""
+SHIFTED_FROM = 64
+"""Shorter sides than this, in pixels, are not worth shifting."""
+
+Targets = list[dict[str, Moments]]
+"""Per style, its moments by tap."""
+
 
 @dataclass(frozen=True)
 class Style:
-    """A style picture ``(1, 3, h, w)`` in [0, 1], its share, an optional ``(h, w)`` mask on the content."""
+    """A style picture ``(1, 3, h, w)`` in [0, 1], its share, and where on the content it goes.
+
+    ``mask`` is ``(h, w)`` of the content's size, None for everywhere.
+    """
 
     picture: Tensor
     weight: float = 1.0
@@ -95,8 +111,7 @@ def harmonise(
         mean, covariance = colour_statistics(content)
         matched = [match_colours(style.picture, mean, covariance).clamp(0, 1) for style in styles]
         return content, [
-            replace(style, picture=picture)
-            for style, picture in zip(styles, matched, strict=True)
+            replace(style, picture=picture) for style, picture in zip(styles, matched, strict=True)
         ]
     total = sum(style.weight for style in styles)
     found = [(style.weight / total, colour_statistics(style.picture)) for style in styles]
@@ -129,10 +144,10 @@ def optimise(
             state = state.enlarged(scale.height, scale.width, recipe.adam)
         if done >= scale.iterations:
             continue
-        objective = build_objective(small, styles, evaluator, recipe)
+        objectives = _shifted_objectives(small, styles, evaluator, recipe)
         for iteration in range(done + 1, scale.iterations + 1):
             began = monotonic()
-            gradient = evaluator(state.picture, objective)
+            gradient = _shifted_gradient(evaluator, objectives, state.picture, iteration)
             state.update(gradient.pixels, recipe.adam)
             yield Iterate(
                 number, len(scales), iteration, scale.iterations, gradient.loss, state, recipe.adam,
@@ -140,15 +155,54 @@ def optimise(
             )  # fmt: skip
 
 
-def build_objective(
+def _shifted_objectives(
     content: Tensor, styles: Sequence[Style], evaluator: Evaluator, recipe: Recipe
+) -> list[Objective]:
+    """One objective per shift: for the content without its first rows and columns."""
+    size = content.shape[-2:]
+    fitted = [
+        style if style.mask is None else replace(style, mask=mask_at(style.mask, *size))
+        for style in styles
+    ]
+    targets = _targets(content, styles, evaluator, recipe)
+    found = []
+    for down, across in SHIFTS if min(size) >= SHIFTED_FROM else SHIFTS[:1]:
+        cut = [
+            style if style.mask is None else replace(style, mask=style.mask[down:, across:])
+            for style in fitted
+        ]
+        crop = content[..., down:, across:]
+        found.append(build_objective(crop, cut, evaluator, recipe, targets))
+    return found
+
+
+def _shifted_gradient(
+    evaluator: Evaluator, objectives: Sequence[Objective], picture: Tensor, iteration: int
+) -> Gradient:
+    """The gradient at this iteration's shift; rows and columns that were left out have none."""
+    number = iteration % len(objectives)
+    down, across = SHIFTS[number]
+    found = evaluator(picture[..., down:, across:], objectives[number])
+    return Gradient(found.loss, F.pad(found.pixels, (across, 0, down, 0)))
+
+
+def _targets(content: Tensor, styles: Sequence[Style], evaluator: Evaluator, recipe: Recipe) -> Targets:
+    taps, long = (RGB, *recipe.style_taps), max(content.shape[-2:])
+    return [style_moments(style, evaluator, taps, long) for style in styles]
+
+
+def build_objective(
+    content: Tensor,
+    styles: Sequence[Style],
+    evaluator: Evaluator,
+    recipe: Recipe,
+    targets: Targets | None = None,
 ) -> Objective:
-    """The objective of one scale for its content ``(1, 3, h, w)``."""
-    long = max(content.shape[-2:])
+    """The objective for a content ``(1, 3, h, w)``; ``targets`` are the styles' moments if known."""
     terms: list[Term] = []
     total = sum(style.weight for style in styles)
     taps = (RGB, *recipe.style_taps)
-    targets = [style_moments(style, evaluator, taps, long) for style in styles]
+    targets = targets or _targets(content, styles, evaluator, recipe)
     groups: dict[int | None, list[int]] = {}
     for index, style in enumerate(styles):
         groups.setdefault(None if style.mask is None else index, []).append(index)
