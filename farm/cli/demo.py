@@ -58,7 +58,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what it makes.")] = Path("out/demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what it makes.")] = Path(
+        "out/demo"
+    ),
     jobfile: Annotated[Path | None, typer.Option("--job", help="Another job file to print.")] = None,
 ) -> None:
     """Start a farm, preview a photograph, print it, and show everything it made."""

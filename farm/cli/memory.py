@@ -11,7 +11,10 @@ PERIOD_SECONDS = 1.0
 
 
 class MemoryWatch:
-    """Samples this process and its children; ``peak`` is in bytes, shared pages counted once a process."""
+    """Samples this process and its children.
+
+    ``peak`` is in bytes; pages that processes share are divided between them.
+    """
 
     def __init__(self) -> None:
         self.peak = 0

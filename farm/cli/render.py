@@ -12,9 +12,11 @@ import typer
 from farm import settings
 from farm.cli.options import MAKE, JobFile, Json, Overrides
 from farm.cli.out import emit, messages, say
+from farm.cli.preview import FORMATS
 from farm.cli.view import View
 from farm.clock import Clock, SystemClock
-from farm.spec import Event
+from farm.errors import InvalidInput
+from farm.spec import Event, Job
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +37,7 @@ def render(
 
     catalogue = Catalogue(models_folder(settings.load()))
     job = jobfiles.read(jobfile, overrides or ())
+    check_suffix(out, job)
     check_rights(job, catalogue)
     if json:
         render_file(job, out, catalogue=catalogue, on_progress=numbered(emit, SystemClock()))
@@ -42,6 +45,23 @@ def render(
     with View(messages()) as view:
         render_file(job, out, catalogue=catalogue, on_progress=numbered(view.show, SystemClock()))
     say(str(out))
+
+
+def check_suffix(out: Path, job: Job) -> None:
+    """Refuse, before the work, to write a file that its name does not fit.
+
+    Raises:
+        InvalidInput: the ending of ``out`` is not one of the job's format.
+    """
+    wanted, named = job.output.format, FORMATS.get(out.suffix.lower())
+    if named == wanted:
+        return
+    endings = " or ".join(suffix for suffix, name in FORMATS.items() if name == wanted)
+    remedy = f"add --set output.format={named}, or " if named else ""
+    raise InvalidInput(
+        f"output.format: {wanted!r} does not go with {out.name!r}; {remedy}end its name in {endings}.",
+        field="output.format",
+    )
 
 
 def numbered(show: Callable[[Event], None], clock: Clock) -> Callable[[Event], None]:

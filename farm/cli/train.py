@@ -23,7 +23,7 @@ PICTURES = ("*.png", "*.jpg", "*.jpeg")
 train_app = typer.Typer(help="Train a model of the project.", no_args_is_help=True)
 
 Photographs = Annotated[
-    Path, typer.Option("--photographs", help="Folder of photographs to learn from besides generated ones.")
+    Path, typer.Option(help="Folder of photographs to learn from besides generated ones.")
 ]
 Steps = Annotated[int | None, typer.Option(min=1, help="Training steps; default: the recipe's.")]
 Out = Annotated[
@@ -50,7 +50,8 @@ def _photographs(folder: Path, without: tuple[str, ...] = ()) -> tuple[list[str]
     paths = [path for path in paths if path.name not in without]
     if not paths:
         raise InvalidInput(
-            f"photographs: no PNG or JPEG in {folder}; name a folder that has some.", field="photographs"
+            f"photographs: no PNG or JPEG in {folder}; name a folder that has some.",
+            field="photographs",
         )
     return [path.name for path in paths], [tensor(decode(path))[0] for path in paths]
 

@@ -28,7 +28,8 @@ class Scale:
 class Preset:
     """How much work a print gets.
 
-    Iterations at a scale are ``first · (pixels of the first / pixels)^decay``, never under ``least``.
+    Iterations at a scale are ``first · (pixels at start / pixels)^decay``, never under ``least``;
+    ``start`` is the long edge, in pixels, that the smallest scale is near to.
     """
 
     start: int
@@ -52,13 +53,14 @@ def plan_scales(width: int, height: int, preset: str) -> tuple[Scale, ...]:
     """
     recipe = PRESETS[preset]
     long = max(width, height)
+    reference = recipe.start**2 * min(width, height) / long
     steps = max(0, round(math.log(max(1.0, long / recipe.start)) / math.log(math.sqrt(2))))
     scales: list[Scale] = []
     for index in range(steps + 1):
         share = math.sqrt(2) ** (index - steps)
         across, down = max(1, round(width * share)), max(1, round(height * share))
-        relative = (scales[0].pixels / (across * down)) if scales else 1.0
-        iterations = max(recipe.least, round(recipe.first * relative**recipe.decay))
+        share_of_first = (reference / (across * down)) ** recipe.decay
+        iterations = max(recipe.least, round(recipe.first * min(1.2, share_of_first)))
         scales.append(Scale(across, down, iterations))
     return tuple(scales)
 

@@ -50,7 +50,10 @@ def feature_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean ``(n, c)`` and covariance ``(n, c, c)`` of ``(n, c, h, w)`` features, in float32."""
     flat = features.float().flatten(2)
     mean = flat.mean(2)
-    return mean, flat @ flat.mT / flat.shape[2] - mean[:, :, None] * mean[:, None, :]
+    # Centred first, and never in an autocast precision: the covariance is a small difference.
+    with torch.autocast(flat.device.type, enabled=False):
+        centred = flat - mean[..., None]
+        return mean, centred @ centred.mT / flat.shape[2]
 
 
 @torch.no_grad()

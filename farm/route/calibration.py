@@ -25,7 +25,7 @@ ASSUMED_PER_CORE = {
     "vgg19": Speed(rate_inf=0.04, p_half=0.01),
     "farm-preview": Speed(rate_inf=1.0, p_half=0.01),
 }
-"""Megapixel-iterations per second and core, about half of what a 2.5 GHz AVX2 core does."""
+"""Megapixel-iterations per second and core: cautious guesses, until this machine is measured."""
 
 _ENTRIES = TypeAdapter(dict[str, Accelerator])
 

@@ -123,9 +123,7 @@ def up_detached(settings: Settings, command: list[str]) -> dict[str, Any]:
             break
         time.sleep(0.2)
     process.terminate()
-    last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-    said = f" ({last[0][:200]})" if last else ""
-    raise Unavailable(f"the farm did not come up{said}; the whole story is in {log}.")
+    raise Unavailable(f"the farm did not come up; {log} says why.")
 
 
 def down(settings: Settings) -> bool:

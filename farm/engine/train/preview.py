@@ -34,7 +34,7 @@ class PreviewRecipe:
     """Everything that decides the weights, recorded in the model's card."""
 
     seed: int = 20261122
-    steps: int = 3600
+    steps: int = 4500
     batch: int = 4
     side: int = 160
     learning_rate: float = 2e-3
@@ -67,6 +67,7 @@ def train(
     net = net_for(extractor)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     optimiser = torch.optim.AdamW(net.parameters(), recipe.learning_rate, weight_decay=1e-4)
+    recent: list[Tensor] = []
     for step in range(recipe.steps):
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * schedule(step, recipe.steps)
@@ -81,13 +82,18 @@ def train(
                 matched.to(memory_format=torch.channels_last), net.modulation(code, strength)
             ).float()
             losses = picture_losses(extractor, stylised, content, code, strength)
-        loss = losses.mean()
+            with torch.no_grad():
+                before = picture_losses(extractor, matched, content, code, strength)
+        # Relative to doing nothing, so that no style is learnt at the expense of the others.
+        loss = (losses / (before + 0.3)).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimiser.step()
+        recent.append(loss.detach())
         if (step + 1) % 100 == 0:
-            report(Progress(step + 1, recipe.steps, loss.item(), strength.mean().item()))
+            report(Progress(step + 1, recipe.steps, torch.stack(recent).mean().item(), 0.0))
+            recent.clear()
     return net.eval().requires_grad_(False)
 
 

@@ -1,0 +1,123 @@
+"""``farm bench``: what this machine does, as figures that are read beside others of the same run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from farm import settings
+from farm.cli import figures
+from farm.cli.figures import Figure
+from farm.cli.options import OPERATE, Json
+from farm.cli.out import emit, say
+
+Quick = Annotated[bool, typer.Option("--quick", help="Smaller sizes and fewer repeats.")]
+NoCalibrate = Annotated[
+    bool, typer.Option("--no-calibrate", help="Do not keep the measured speeds for quotes.")
+]
+Parts = Mapping[str, Callable[[], list[Figure]]]
+"""What to measure, by the name it has in the report."""
+
+bench_app = typer.Typer(help="Measure this machine.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    app.add_typer(bench_app, name="bench", rich_help_panel=OPERATE)
+
+
+@bench_app.command()
+def engine(json: Json = False, quick: Quick = False, no_calibrate: NoCalibrate = False) -> None:
+    """Measure prints: iterations per extractor and size; keeps the speeds for quotes."""
+    _report({"engine": _engine(quick, no_calibrate)}, json)
+
+
+@bench_app.command()
+def preview(json: Json = False, quick: Quick = False) -> None:
+    """Measure previews: the net alone, and round trips to a farm (one is started if none runs)."""
+    _report({"preview": _preview(quick)}, json)
+
+
+@bench_app.command()
+def queue(json: Json = False, quick: Quick = False) -> None:
+    """Measure the queue: submissions, claims and events per second."""
+    _report({"queue": _queue(quick)}, json)
+
+
+@bench_app.command("all")
+def everything(json: Json = False, quick: Quick = False, no_calibrate: NoCalibrate = False) -> None:
+    """Measure all of it, one after the other."""
+    parts: Parts = {
+        "engine": _engine(quick, no_calibrate),
+        "preview": _preview(quick),
+        "queue": _queue(quick),
+    }
+    _report(parts, json)
+
+
+def _engine(quick: bool, no_calibrate: bool) -> Callable[[], list[Figure]]:
+    def measure() -> list[Figure]:
+        from farm.cli import bench_engine
+
+        return bench_engine.figures(settings.load(), quick=quick, calibrate=not no_calibrate)
+
+    return measure
+
+
+def _preview(quick: bool) -> Callable[[], list[Figure]]:
+    def measure() -> list[Figure]:
+        from farm.cli import bench_preview
+
+        return bench_preview.figures(quick=quick)
+
+    return measure
+
+
+def _queue(quick: bool) -> Callable[[], list[Figure]]:
+    def measure() -> list[Figure]:
+        from farm.cli import bench_queue
+
+        return bench_queue.figures(quick=quick)
+
+    return measure
+
+
+def _report(parts: Parts, json: bool) -> None:
+    """Measure and show part by part; JSON is one object at the end."""
+    machine = _machine()
+    if json:
+        emit({"machine": machine, **{name: part() for name, part in parts.items()}})
+        return
+    say(", ".join(f"{name} {value}" for name, value in machine.items()))
+    for name, part in parts.items():
+        found = part()
+        say(f"\n{name}")
+        figures.show(found)
+
+
+def _machine() -> dict[str, str]:
+    from farm.route.calibration import cores
+
+    return {
+        "processor": _processor(),
+        "threads": str(cores(settings.load())),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "farm": version("style-farm"),
+    }
+
+
+def _processor() -> str:
+    """The processor's name, as Linux or else Python knows it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
