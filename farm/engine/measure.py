@@ -149,7 +149,7 @@ def fit_speed(megapixels: Sequence[float], seconds: Sequence[float]) -> tuple[fl
 
     That law is a straight line, ``seconds = (p + p_half) / rate_inf``, fitted here by least squares of
     the relative error. Where noise makes a line that no machine could have (time saved by more pixels,
-    or done before it began) the fit is the proportional one, with ``p_half`` 0.
+    or done before it began) it is all pixels over all seconds, and ``p_half`` 0.
     """
     weights = [1 / value**2 for value in seconds]
     total = sum(weights)
@@ -162,7 +162,7 @@ def fit_speed(megapixels: Sequence[float], seconds: Sequence[float]) -> tuple[fl
     start = t_mean - slope * p_mean
     if slope > 0 and start >= 0:
         return 1 / slope, start / slope
-    return sum(w * p * p for w, p, _ in points) / sum(w * p * t for w, p, t in points), 0.0
+    return sum(megapixels) / sum(seconds), 0.0
 
 
 def _gram(features: Tensor) -> Tensor:

@@ -32,9 +32,7 @@ def quoter(folder: Path, clock: ManualClock) -> Quoter:
 @pytest.mark.parametrize("preset", ["draft", "standard", "fine"])
 @pytest.mark.parametrize("extractor", ["farm-texture", "vgg19"])
 @pytest.mark.parametrize("output", [{"long_edge": 1024}, {"paper": "A6", "dpi": 150}])
-def test_the_footprint_is_the_engines_plan(
-    preset: str, extractor: str, output: dict[str, Any]
-) -> None:
+def test_the_footprint_is_the_engines_plan(preset: str, extractor: str, output: dict[str, Any]) -> None:
     asked = job(output=output, quality={"preset": preset, "extractor": extractor})
     found = footprint_of(asked, CONTENT)
     scales = plan_scales(*asked.output.size(CONTENT), preset)
