@@ -17,7 +17,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FARM_", frozen=True, extra="ignore")
 
     home: Path = Field(default=Path("~/.farm"), description="Database, store, logs of a local farm.")
-    url: str | None = Field(default=None, description="Where clients find the farm; default: this host.")
+    url: str | None = Field(
+        default=None, description="Where clients find the farm; default: this host."
+    )
     host: str = Field(default="127.0.0.1", description="Address the farm listens on.")
     port: int = Field(default=8700, ge=1, le=65535, description="HTTP port of the farm.")
     dashboard_port: int = Field(default=8701, ge=1, le=65535, description="Port of the Ray dashboard.")
@@ -28,7 +30,9 @@ class Settings(BaseSettings):
     cpu_price_usd_h: float = Field(
         default=0.04, ge=0, description="Price of one CPU core hour in USD, for quotes and costs."
     )
-    lease_seconds: float = Field(default=30.0, gt=0, description="A silent worker loses its task after.")
+    lease_seconds: float = Field(
+        default=30.0, gt=0, description="A silent worker loses its task after."
+    )
     max_attempts: int = Field(default=3, ge=1, description="Attempts a task has before quarantine.")
     max_upload_mb: int = Field(default=256, ge=1, description="Largest upload, in megabytes.")
     max_megapixels: int = Field(default=400, ge=1, description="Largest picture, in megapixels.")

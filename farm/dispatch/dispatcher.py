@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -94,6 +95,9 @@ class Dispatcher:
             lease, decision, run, self._queue, self._store, self._clock, self._meter,
             ttl=self._settings.lease_seconds, max_attempts=self._settings.max_attempts,
         )  # fmt: skip
+        # Finding a place may have taken longer than the lease; the next pass must not reap it.
+        with contextlib.suppress(FarmError):
+            attempt.beat()
         with self._lock:
             self._attempts[lease.token] = attempt
         self._spawn(lambda: self._follow(lease, attempt))

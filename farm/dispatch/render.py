@@ -6,6 +6,7 @@ writes pixels to the store and yields events; whoever consumes them decides what
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -21,10 +22,11 @@ from farm.dispatch.ports import Blobs, Stop
 from farm.engine.checkpoint import dump, restore
 from farm.engine.gradient import Evaluator
 from farm.engine.models import load_extractor
-from farm.engine.optimise import Iterate, harmonise, optimise
+from farm.engine.optimise import Iterate, Resume, harmonise, optimise
 from farm.engine.precision import name_of, precision
 from farm.engine.pyramid import Scale, plan_scales, work
 from farm.engine.recipe import recipe_for, strengthened
+from farm.errors import InvalidInput, NotFound
 from farm.imaging.colour import keep_colour
 from farm.imaging.decode import inspect
 from farm.imaging.encode import encode, media_type
@@ -42,6 +44,8 @@ from farm.spec.event import (
     Stage,
     Started,
 )  # fmt: skip
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -120,9 +124,7 @@ def render(
         task=order.task, attempt=order.attempt, worker=order.worker,
         extractor=job.quality.extractor, precision=name_of(kind),
     )  # fmt: skip
-    resume = None
-    if order.checkpoint:
-        resume = restore(place.store.get(order.checkpoint), place.device)
+    resume = _resume(order, place)
     torch.manual_seed(job.quality.seed)
     start, styles = harmonise(
         tensor(content), styles, job.quality.strength, keep=job.quality.colour == "content"
@@ -141,6 +143,17 @@ def render(
         if wish:
             return
     yield from _finished(order, place, report, last, content, kind)
+
+
+def _resume(order: Order, place: Workplace) -> Resume | None:
+    """Where the attempt before left off; None, to start over, where its checkpoint is of no use."""
+    if order.checkpoint is None:
+        return None
+    try:
+        return restore(place.store.get(order.checkpoint), place.device)
+    except (NotFound, InvalidInput):
+        log.warning("checkpoint of no use; starting over", extra={"task": order.task})
+        return None
 
 
 class _Report:
@@ -169,8 +182,10 @@ class _Report:
 
     def checkpoint(self, iterate: Iterate) -> Checkpointed:
         """Keep the state in the store."""
+        order = self.order
+        state = dump(iterate, f"{order.task} attempt {order.attempt}")
         return Checkpointed(
-            task=self.order.task, attempt=self.order.attempt, blob=self.place.store.put(dump(iterate)),
+            task=order.task, attempt=order.attempt, blob=self.place.store.put(state),
             scale=iterate.scale, iteration=iterate.iteration,
         )  # fmt: skip
 

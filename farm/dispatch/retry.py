@@ -11,7 +11,7 @@ Cause = Literal["invalid", "refused", "unavailable", "out_of_memory", "lost", "u
 BACKOFF_SECONDS = (2.0, 10.0, 30.0)
 
 
-class WorkerLost(FarmError):  # noqa: N818  # named like its siblings in farm.errors
+class WorkerLost(FarmError):  # named like its siblings in farm.errors
     """The process that ran the attempt is gone."""
 
 

@@ -16,12 +16,16 @@ from farm.errors import InvalidInput
 _TENSORS = ("picture", "first", "second", "average")
 
 
-def dump(iterate: Iterate) -> bytes:
-    """The state after this iterate."""
+def dump(iterate: Iterate, owner: str = "") -> bytes:
+    """The state after this iterate.
+
+    ``owner`` is written along, so that two runs in the very same state have bytes of their own: in a
+    store that names blobs by their bytes one could not be deleted without the other.
+    """
     state = iterate.state
     tensors = {name: getattr(state, name).detach().cpu().contiguous() for name in _TENSORS}
     counters = (iterate.scale, iterate.iteration, state.step, state.averaged)
-    return bytes(save({**tensors, "counters": torch.tensor(counters)}))
+    return bytes(save({**tensors, "counters": torch.tensor(counters)}, {"owner": owner}))
 
 
 def restore(data: bytes, device: torch.device) -> Resume:

@@ -57,7 +57,7 @@ def start_ray(settings: Settings, dashboard_port: int) -> dict[str, Any]:
         RAY_USAGE_STATS_ENABLED="0",
         RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
         RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
-        # Previews and prints share the cores; threads that spin while they wait would starve each other.
+        # Previews and prints share the cores; threads that spin while waiting starve each other.
         OMP_WAIT_POLICY="PASSIVE",
     )
     # Ray read its configuration when it was imported; these make it look again.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -27,6 +27,7 @@ from farm.tiers.interactive import BuildApp
 STATE = "farm.json"
 START_SECONDS = 90.0
 STOP_SECONDS = 60.0
+BURY_SECONDS = 3.0
 
 
 def state(settings: Settings) -> dict[str, Any] | None:
@@ -57,7 +58,7 @@ def running(settings: Settings, build: BuildApp, models: Path) -> Iterator[dict[
     from farm.tiers.interactive import application
 
     threads = settings.cpus or os.cpu_count() or 1
-    warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     addresses = start_ray(settings, settings.dashboard_port)
     dispatcher = None
     try:
@@ -203,6 +204,15 @@ def _stop_dispatcher(ray: Any, dispatcher: Any) -> None:
         ray.kill(dispatcher, no_restart=True)
     except ray.exceptions.RayError:
         pass  # it is gone already, which is all we want
+
+
+def _bury(family: list[psutil.Process]) -> None:
+    """End what is left of our own processes; some of Ray's agents outlive its shutdown."""
+    _, alive = psutil.wait_procs(family, timeout=BURY_SECONDS)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=BURY_SECONDS)
 
 
 def _write_json(path: Path, facts: dict[str, Any]) -> None:

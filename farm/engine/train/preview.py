@@ -34,13 +34,13 @@ class PreviewRecipe:
     """Everything that decides the weights, recorded in the model's card."""
 
     seed: int = 20261122
-    steps: int = 4500
+    steps: int = 3000
     batch: int = 4
-    side: int = 160
+    side: int = 128
     learning_rate: float = 2e-3
-    styles_per_generator: int = 60
+    styles_per_generator: int = 50
     crops_per_photograph: int = 40
-    source_side: int = 224
+    source_side: int = 192
 
 
 @dataclass(frozen=True)
