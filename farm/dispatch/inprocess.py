@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from farm.catalog.catalogue import Catalogue
 from farm.dispatch.preview_task import render_preview
 from farm.dispatch.render import Order, Workplace, render
+from farm.errors import InvalidInput
 from farm.spec import Event, Job, PreviewJob
 from farm.spec.event import Done
 from farm.store import BlobStore, publish
@@ -39,6 +40,10 @@ def render_file(
 
 def _check_writable(out: Path) -> None:
     """Find out now, not after an hour, that the picture cannot be written."""
+    if out.is_dir():
+        raise InvalidInput(f"{out}: is a folder; name a file in it.")
+    if out.exists() and not out.is_file():
+        return  # a device, such as /dev/stdout: nothing can be put beside it, nor need be
     probe = out.with_name(f".{out.name}.probe")
     publish(probe, lambda path: path.touch())
     probe.unlink(missing_ok=True)

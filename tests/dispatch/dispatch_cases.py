@@ -15,6 +15,7 @@ from farm.catalog import Catalogue
 from farm.clock import ManualClock
 from farm.dispatch.dispatcher import Dispatcher
 from farm.dispatch.ports import Stop
+from farm.dispatch.preview_task import render_preview
 from farm.dispatch.quotes import Quoter
 from farm.dispatch.render import Order, Workplace, render
 from farm.observe.meter import PrometheusMeter
@@ -65,7 +66,12 @@ class Here:
     def events(self) -> Iterator[Event]:
         lease = self.lease
         order = Order(lease.spec, lease.task, lease.attempt, "here", lease.checkpoint)
-        for event in render(order, self._bench.place, lambda: self.wish):
+        place = self._bench.place
+        if lease.spec.kind == "preview":
+            events = render_preview(order, place)
+        else:
+            events = render(order, place, lambda: self.wish)
+        for event in events:
             self._bench.clock.advance(SECONDS_PER_EVENT)
             self._meddle(self, event)
             yield event
@@ -94,6 +100,7 @@ class Bench:
         self.meter = PrometheusMeter()
         self.runs: list[Here] = []
         self.meddle: Meddle = leave
+        self.start_seconds = 0.0
         self.place = Workplace(
             self.store, Catalogue(models), load=self.load, checkpoint_seconds=0.0, progress_seconds=0.0
         )
@@ -103,6 +110,7 @@ class Bench:
 
     def start(self, lease: Lease, decision: Decision) -> Here:
         """As the runner of its dispatchers."""
+        self.clock.advance(self.start_seconds)
         self.runs.append(Here(self, lease, self.meddle))
         return self.runs[-1]
 
