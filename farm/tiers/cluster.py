@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._raylet import AuthenticationTokenLoader, Config
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # no stubs
 
 from farm.errors import Conflict
 from farm.settings import Settings
@@ -74,5 +74,5 @@ def start_ray(settings: Settings, dashboard_port: int) -> dict[str, Any]:
         logging_level=logging.ERROR,
         log_to_driver=False,
     )
-    session = context["session_dir"]  # type: ignore[index]  # a RayContext, here
+    session = context.address_info["session_dir"]  # type: ignore[attr-defined]  # a RayContext, here
     return {"dashboard": f"http://{context.dashboard_url}", "session": session}

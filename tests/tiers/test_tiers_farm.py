@@ -1,0 +1,175 @@
+"""A whole farm on a real Ray: previews, prints, and processes that are killed under way."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tiers_cases import LiveFarm, family, free_port, killing, picture, print_job, rank_pid, soon
+
+from farm import Client
+from farm.errors import Conflict, InvalidInput
+from farm.imaging.decode import inspect
+from farm.settings import Settings
+from farm.spec import Event
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.timeout(240),
+    # Ray Serve's own configuration, written for an earlier pydantic.
+    pytest.mark.filterwarnings(
+        "ignore:Using extra keyword arguments on `Field`:pydantic.PydanticDeprecatedSince20"
+    ),
+]
+
+
+def kinds(events: list[Any]) -> list[str]:
+    """The kinds of a job's whole log, which has no gap and no double."""
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    return [event.kind for event in events]
+
+
+def test_a_preview_comes_back_at_once(farm: LiveFarm) -> None:
+    preview = farm.client.preview(picture(), picture(seed=5), size=96)
+    info = inspect(preview.data)
+    assert (info.format, info.width, info.height) == ("jpeg", 96, 80)
+
+
+def test_a_preview_of_no_picture_is_the_callers_mistake(farm: LiveFarm) -> None:
+    with pytest.raises(InvalidInput, match="content"):
+        farm.client.preview(b"no picture", picture(seed=5), size=96)
+
+
+def test_a_print_is_watched_to_its_end(farm: LiveFarm, tmp_path: Path) -> None:
+    job = farm.client.submit(print_job(tmp_path, quality={"preset": "draft"}))
+    events: list[Any] = list(job.events())
+    found = kinds(events)
+    assert found[0] == "queued"
+    assert found[-1] == "done"
+    assert {"routed", "started", "progress", "rendition", "checkpointed"} <= set(found)
+    assert found.count("started") == 1
+    assert events[-1].usd > 0
+    assert soon(lambda: not psutil.pid_exists(rank_pid(events))), "the rank outlived its work"
+    file = farm.client.download(events[-1].artefacts[0].blob, tmp_path / "final.tif")
+    info = inspect(file)
+    assert (info.format, info.width, info.height, info.bits) == ("tiff", 320, 267, 16)
+    assert job.result(timeout=1) == events[-1]
+
+
+def test_a_print_is_paused_resumed_and_cancelled(farm: LiveFarm, tmp_path: Path) -> None:
+    job = farm.client.submit(print_job(tmp_path, labels={"test": "verbs"}))
+    events: list[Any] = []
+    asked: list[str] = []
+    for event in job.events():
+        events.append(event)
+        if event.kind == "progress" and not asked:
+            asked.append("pause")
+            job.pause()
+        elif event.kind == "paused":
+            job.resume()
+        elif event.kind == "progress" and event.attempt == 2 and len(asked) == 1:
+            asked.append("cancel")
+            job.cancel("enough")
+    found = kinds(events)
+    paused = found.index("paused")
+    assert found[paused - 1 : paused + 2] == ["checkpointed", "paused", "resumed"]
+    kept = events[paused - 1]
+    second = [event for event in events if event.kind == "progress" and event.attempt == 2]
+    assert (second[0].scale, second[0].iteration) > (kept.scale, kept.iteration)
+    assert found[-1] == "cancelled"
+    assert events[-1].reason == "enough"
+    assert "done" not in found
+
+
+def test_a_reader_that_comes_back_goes_on_where_it_was(farm: LiveFarm) -> None:
+    newest = farm.client.jobs()[0].id
+    whole = list(farm.client.job(newest).events())
+    assert len(whole) > 5
+    for after in (0, 1, 3, len(whole) - 1):
+        with Client(farm.facts["url"]) as another:
+            assert list(another.job(newest).events(after=after)) == whole[after:]
+
+
+@pytest.mark.chaos
+def test_a_killed_rank_costs_nothing_but_time(farm: LiveFarm, tmp_path: Path) -> None:
+    job = farm.client.submit(print_job(tmp_path, labels={"test": "rank"}))
+    seen: list[Any] = []
+
+    def noted() -> Iterator[Event]:
+        for event in job.events():
+            seen.append(event)
+            yield event
+
+    killing(noted(), "checkpointed", lambda _: rank_pid(seen))
+    found = kinds(seen)
+    assert found[-1] == "done"
+    assert [event.cause for event in seen if event.kind == "retrying"] == ["lost"]
+    assert [event.attempt for event in seen if event.kind == "started"] == [1, 2]
+    second = [event for event in seen if event.kind == "progress" and event.attempt == 2]
+    assert second[0].scale == 2, "it goes on from the checkpoint"
+    assert found.count("done") == 1
+    assert job.tasks()[0].failures == 0
+
+
+@pytest.mark.chaos
+def test_a_killed_dispatcher_comes_back_and_finishes(farm: LiveFarm, tmp_path: Path) -> None:
+    before = farm.dispatcher_pid()
+    job = farm.client.submit(print_job(tmp_path, labels={"test": "dispatcher"}))
+    seen = killing(job.events(), "checkpointed", lambda _: before)
+    found = kinds(seen)
+    assert found[-1] == "done"
+    assert [event.cause for event in seen if event.kind == "retrying"] == ["restart"]
+    ranks = [int(e.worker.removeprefix("pid ")) for e in seen if e.kind == "started"]
+    assert len(set(ranks)) == 2
+    gone = soon(lambda: not any(psutil.pid_exists(pid) for pid in ranks))
+    assert gone, "a rank outlived its dispatcher"
+    assert farm.dispatcher_pid() != before
+
+
+@pytest.mark.chaos
+def test_what_the_killed_held_is_free_again(farm: LiveFarm) -> None:
+    """A place that stays taken with every death would bring the farm to a stand."""
+    assert soon(lambda: farm.free_cores() == 2)
+
+
+def test_a_second_farm_of_the_same_home_is_refused(farm: LiveFarm) -> None:
+    from farm.tiers.local import running
+
+    with (
+        pytest.raises(Conflict, match=r"runs already at .*'farm down'"),
+        running(farm.settings, lambda handle: None, Path("models")),
+    ):
+        pass
+
+
+def test_a_taken_port_is_named_with_its_option(farm: LiveFarm, tmp_path: Path) -> None:
+    from farm.tiers.local import running
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for field, option in (("port", "--port"), ("dashboard_port", "--dashboard-port")):
+            ports = {"port": free_port(), "dashboard_port": free_port(), field: port}
+            with (
+                pytest.raises(Conflict, match=rf"{port} cannot be used .*{option}"),
+                running(Settings(home=tmp_path, **ports), lambda handle: None, Path("models")),
+            ):
+                pass
+
+
+def test_a_farm_that_stops_leaves_nothing_behind(farm: LiveFarm) -> None:
+    from farm.tiers.local import STATE, state
+
+    assert state(farm.settings) is not None
+    assert len(family()) > 3
+    farm.close()
+    assert family() == set()
+    assert state(farm.settings) is None
+    assert not (farm.settings.folder / STATE).exists()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", farm.settings.port), timeout=1)

@@ -1,0 +1,135 @@
+"""A real farm on a real Ray, in folders and on ports of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from farm import Client, settings
+from farm.catalog import models_folder
+from farm.cli.house import build_gateway
+from farm.settings import Settings
+from farm.spec import Event
+
+RAYS_OWN = (
+    "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "RAY_USAGE_STATS_ENABLED", "RAY_ENABLE_UV_RUN_RUNTIME_ENV",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "OMP_WAIT_POLICY",
+)  # fmt: skip
+"""What starting a farm sets in the environment, to be put back afterwards."""
+
+
+class LiveFarm:
+    """A farm that runs until ``close``."""
+
+    def __init__(self, chosen: Settings, facts: dict[str, Any], close: Callable[[], None]) -> None:
+        self.settings, self.facts, self.close = chosen, facts, close
+        self.client = Client(facts["url"])
+
+    def dispatcher_pid(self) -> int:
+        import ray
+
+        actor = ray.get_actor("dispatcher", namespace="farm")
+        status: Any = ray.get(actor.status.remote(), timeout=60)
+        return int(status["pid"])
+
+    def free_cores(self) -> float:
+        import ray
+
+        free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
+        return free.get("CPU", 0.0)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def picture(width: int = 48, height: int = 40, seed: int = 0) -> bytes:
+    draw = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:height, 0:width]
+    waves = np.sin(rows / 5 + seed) + np.sin(columns / 7 - seed)
+    tints = draw.uniform(20, 60, 3)
+    pixels = 128 + waves[..., None] * tints + draw.normal(0, 8, (height, width, 3))
+    file = BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def print_job(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A print of some seconds with a checkpoint half way; each label makes it another job."""
+    content, style = folder / "content.png", folder / "style.png"
+    content.write_bytes(picture())
+    style.write_bytes(picture(seed=5))
+    spec = {
+        "farm": 1, "kind": "print", "content": str(content),
+        "styles": [{"image": str(style), "rights": {"licence": "own", "source": "these tests"}}],
+        "output": {"long_edge": 320}, "engine": {"precision": "float32"},
+    }  # fmt: skip
+    return {**spec, **changes}
+
+
+@contextmanager
+def live(home: Path, models: Path) -> Iterator[LiveFarm]:
+    """A farm with its home there; its processes read the same settings from the environment."""
+    from farm.tiers.local import running
+
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        for name in (*RAYS_OWN, *(name for name in os.environ if name.startswith("FARM_"))):
+            patch.setenv(name, os.environ.get(name, ""))
+            patch.delenv(name)
+        patch.setenv("FARM_HOME", str(home))
+        patch.setenv("FARM_MODELS", str(models))
+        patch.setenv("FARM_CPUS", "2")
+        patch.setenv("FARM_PORT", str(free_port()))
+        patch.setenv("FARM_DASHBOARD_PORT", str(free_port()))
+        chosen = settings.load()
+        facts = stack.enter_context(running(chosen, build_gateway, models_folder(chosen)))
+        farm = LiveFarm(chosen, facts, stack.close)
+        stack.callback(farm.client.close)
+        yield farm
+
+
+def killing(events: Iterator[Event], when: str, pid: Callable[[Event], int]) -> list[Any]:
+    """All events to the job's end; the process that ``pid`` names is killed at the first ``when``."""
+    seen: list[Any] = []
+    killed = False
+    for event in events:
+        seen.append(event)
+        if event.kind == when and not killed:
+            killed = True
+            os.kill(pid(event), signal.SIGKILL)
+    assert killed, f"no event {when!r} came"
+    return seen
+
+
+def rank_pid(seen: list[Any]) -> int:
+    """The process of the newest attempt."""
+    started = [event for event in seen if event.kind == "started"]
+    return int(started[-1].worker.removeprefix("pid "))
+
+
+def soon(holds: Callable[[], bool], within: float = 20.0) -> bool:
+    """Whether it comes to hold in time. Real processes take a moment to end."""
+    deadline = time.monotonic() + within
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def family() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
