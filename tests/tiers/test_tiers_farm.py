@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tiers_cases import LiveFarm, family, free_port, killing, picture, print_job, rank_pid, soon
+from tiers_cases import LiveFarm, family, free_port, killing, live, picture, print_job, rank_pid, soon
 
 from farm import Client
 from farm.errors import Conflict, InvalidInput
@@ -25,6 +25,13 @@ pytestmark = [
         "ignore:Using extra keyword arguments on `Field`:pydantic.PydanticDeprecatedSince20"
     ),
 ]
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Iterator[LiveFarm]:
+    """One farm for all tests here: starting Ray takes seconds."""
+    with live(tmp_path_factory.mktemp("home"), tiny_models) as made:
+        yield made
 
 
 def kinds(events: list[Any]) -> list[str]:

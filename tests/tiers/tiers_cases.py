@@ -40,8 +40,8 @@ class LiveFarm:
     def dispatcher_pid(self) -> int:
         import ray
 
-        actor = ray.get_actor("dispatcher", namespace="farm")
-        status: Any = ray.get(actor.status.remote(), timeout=60)
+        actor: Any = ray.get_actor("dispatcher", namespace="farm")
+        (status,) = ray.get([actor.status.remote()], timeout=60)
         return int(status["pid"])
 
     def free_cores(self) -> float:
