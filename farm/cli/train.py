@@ -93,14 +93,18 @@ def preview(
     import torch
 
     from farm.catalog import Catalogue
+    from farm.dispatch.pictures import tensor
     from farm.engine.models import TEXTURE, load_extractor
     from farm.engine.train.preview import HELD_OUT, PreviewRecipe, train_and_publish
+    from farm.imaging.decode import decode
 
     recipe = PreviewRecipe() if steps is None else replace(PreviewRecipe(), steps=steps)
     folder = _folder(out)
-    extractor = load_extractor(Catalogue(folder), TEXTURE, torch.device("cpu"))
+    catalogue = Catalogue(folder)
+    extractor = load_extractor(catalogue, TEXTURE, torch.device("cpu"))
+    styles = [tensor(decode(catalogue.style_path(card.name)))[0] for card in catalogue.styles()]
     names, pictures = _photographs(photographs, HELD_OUT)
-    card = train_and_publish(names, pictures, extractor, recipe, folder, _reporter())
+    card = train_and_publish(names, pictures, styles, extractor, recipe, folder, _reporter())
     messages().print(f"{card.name} {card.version}: {card.bytes / 1e6:.1f} MB, sha256 {card.sha256}")
 
 

@@ -62,7 +62,10 @@ class Dispatcher:
         with self._lock:
             attempts = list(self._attempts.values())
         for attempt in attempts:
-            attempt.beat()
+            try:
+                attempt.beat()
+            except FarmError:
+                log.exception("a lease could not be renewed", extra={"task": attempt.lease.task})
 
     def tick(self) -> bool:
         """One pass; True if something was claimed, so that another pass is worth it at once."""

@@ -55,6 +55,7 @@ class PreviewNet(nn.Module):
             quarter, eighth, *([eighth] * (2 * blocks)), quarter, quarter, half, half, half,
         )  # fmt: skip
         self.reader = nn.Sequential(
+            nn.LayerNorm(described, elementwise_affine=False),
             nn.Linear(described, 192),
             nn.SiLU(),
             nn.Linear(192, 192),
@@ -73,11 +74,12 @@ class PreviewNet(nn.Module):
         self.detail = nn.Conv2d(half, half, 3, padding=1)
         self.out = nn.Conv2d(half + 3, 16, 3, padding=1)
         self.colour = nn.Conv2d(16, 3, 3, padding=1)
+        # It begins as a net that treats every style alike and learns to tell them apart.
         last = self.reader[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.bias)
-        nn.init.normal_(last.weight, std=0.02)
-        nn.init.normal_(self.colour.weight, std=0.02)
+        nn.init.zeros_(last.weight)
+        nn.init.normal_(self.colour.weight, std=0.08)
 
     def modulation(self, code: StyleCode, strength: Tensor) -> Tensor:
         """Scales and shifts ``(n, m)`` for ``n`` styles at ``(n,)`` strengths in [0, 1].

@@ -73,10 +73,7 @@ class DispatcherActor:
 
     def _beat(self) -> None:
         while not self._halt.wait(min(1.0, self._beats)):
-            try:
-                self._dispatcher.beat()
-            except FarmError:
-                log.exception("a lease could not be renewed")
+            self._dispatcher.beat()
 
 
 def start_dispatcher(settings: Settings, models: Path, threads: int) -> Any:

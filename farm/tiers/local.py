@@ -59,9 +59,10 @@ def running(settings: Settings, build: BuildApp, models: Path) -> Iterator[dict[
 
     threads = settings.cpus or os.cpu_count() or 1
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    addresses = start_ray(settings, settings.dashboard_port)
+    strangers = psutil.Process().children(recursive=True)
     dispatcher = None
     try:
+        addresses = start_ray(settings, settings.dashboard_port)
         serve.start(http_options={"host": settings.host, "port": settings.port})
         app = application(build, models, settings.max_megapixels, threads)
         serve.run(app, name="farm", route_prefix="/", logging_config={"log_level": "WARNING"})
@@ -79,8 +80,10 @@ def running(settings: Settings, build: BuildApp, models: Path) -> Iterator[dict[
         (settings.folder / STATE).unlink(missing_ok=True)
         if dispatcher is not None:
             _stop_dispatcher(ray, dispatcher)
+        family = [p for p in psutil.Process().children(recursive=True) if p not in strangers]
         serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
+        _bury(family)
 
 
 def up(
