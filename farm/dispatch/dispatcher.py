@@ -13,11 +13,12 @@ from farm.dispatch.attempt import Attempt
 from farm.dispatch.ports import Blobs, Queue, Runner
 from farm.dispatch.quotes import Quoter
 from farm.dispatch.retry import decide
-from farm.errors import FarmError, StaleLease
+from farm.errors import FarmError, Refused, StaleLease
 from farm.imaging.decode import inspect
 from farm.imaging.limits import Limits
 from farm.observe.metrics import Meter
 from farm.settings import Settings
+from farm.spec import Decision, Job
 from farm.spec.event import Routed
 from farm.spec.record import Lease
 
@@ -85,8 +86,7 @@ class Dispatcher:
 
     def _start(self, lease: Lease) -> None:
         try:
-            info = inspect(self._load(lease.spec.content), self._limits, field="content")
-            decision = self._quoter.quote(lease.spec, (info.width, info.height)).decision
+            decision = self._decide(lease.spec)
             self._queue.record(lease, Routed(task=lease.task, decision=decision))
             run = self._runner.start(lease, decision)
         except StaleLease:
@@ -104,6 +104,20 @@ class Dispatcher:
         with self._lock:
             self._attempts[lease.token] = attempt
         self._spawn(lambda: self._follow(lease, attempt))
+
+    def _decide(self, job: Job) -> Decision:
+        """The pool for a job. One that was accepted and has become late runs all the same."""
+        info = inspect(self._load(job.content), self._limits, field="content")
+        size = (info.width, info.height)
+        try:
+            return self._quoter.quote(job, size).decision
+        except Refused:
+            if job.routing.deadline is None:
+                raise
+        routing = job.routing.model_copy(update={"deadline": None})
+        decision = self._quoter.quote(job.model_copy(update={"routing": routing}), size).decision
+        reason = f"the deadline cannot be met any more; {decision.reason}"
+        return decision.model_copy(update={"reason": reason})
 
     def _follow(self, lease: Lease, attempt: Attempt) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import groupby
 
 import pytest
@@ -336,3 +337,13 @@ def test_a_dispatcher_with_its_hands_full_claims_nothing(bench: Bench) -> None:
     assert tried == [False]
     bench.finish(dispatcher)
     assert bench.queue.job("j2").state is JobState.DONE
+
+
+def test_a_job_that_has_become_late_runs_all_the_same(bench: Bench) -> None:
+    due = datetime.fromtimestamp(bench.clock.now() + 3600, UTC)
+    bench.submit(routing={"deadline": due.isoformat()})
+    bench.clock.advance(7200)
+    bench.finish()
+    (routed,) = bench.events("routed")
+    assert routed.decision.reason.startswith("the deadline cannot be met any more")
+    assert bench.state() is JobState.DONE
