@@ -15,14 +15,17 @@ from time import monotonic
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from farm.catalog.catalogue import Catalogue
 from farm.dispatch.pictures import content_picture, style_pictures, tensor
 from farm.dispatch.ports import Blobs, Stop
+from farm.dispatch.previews import Previewer
+from farm.engine.adam import resample
 from farm.engine.checkpoint import dump, restore
 from farm.engine.gradient import Evaluator
 from farm.engine.models import load_extractor
-from farm.engine.optimise import Iterate, Resume, harmonise, optimise
+from farm.engine.optimise import Iterate, Resume, Style, harmonise, optimise
 from farm.engine.precision import name_of, precision
 from farm.engine.pyramid import Scale, plan_scales, work
 from farm.engine.recipe import recipe_for, strengthened
@@ -46,6 +49,10 @@ from farm.spec.event import (
 )  # fmt: skip
 
 log = logging.getLogger(__name__)
+
+
+INIT_EDGE = 512
+"""Long edge, in pixels, of the preview that an optimisation starts from."""
 
 
 @dataclass(frozen=True)
@@ -124,18 +131,9 @@ def render(
         task=order.task, attempt=order.attempt, worker=order.worker,
         extractor=job.quality.extractor, precision=name_of(kind),
     )  # fmt: skip
-    resume = _resume(order, place)
-    torch.manual_seed(job.quality.seed)
-    start, styles = harmonise(
-        tensor(content), styles, job.quality.strength, keep=job.quality.colour == "content"
-    )
-    iterates = optimise(
-        start, styles, evaluator,
-        strengthened(recipe_for(job.quality.extractor), job.quality.strength), scales, resume,
-    )  # fmt: skip
     last: Iterate | None = None
     report = _Report(order, place, scales, content, watch)
-    for last in iterates:
+    for last in _iterates(order, place, evaluator, tensor(content), styles, scales):
         yield from report.events(last)
         wish = None if last.is_last else interrupt()
         if wish == "pause":
@@ -143,6 +141,32 @@ def render(
         if wish:
             return
     yield from _finished(order, place, report, last, content, kind)
+
+
+def _iterates(
+    order: Order, place: Workplace, evaluator: Evaluator, content: Tensor, styles: list[Style],
+    scales: tuple[Scale, ...],
+) -> Iterator[Iterate]:  # fmt: skip
+    """The optimisation that the job describes, from its checkpoint if there is one."""
+    quality = order.job.quality
+    torch.manual_seed(quality.seed)
+    start, styles = harmonise(content, styles, quality.strength, keep=quality.colour == "content")
+    resume, init = _resume(order, place), None
+    if resume is None and quality.init == "preview":
+        init = _preview(place, evaluator.precision, content, styles, quality.strength)
+    recipe = strengthened(recipe_for(quality.extractor), quality.strength)
+    return optimise(start, styles, evaluator, recipe, scales, resume, init=init)
+
+
+def _preview(
+    place: Workplace, kind: torch.dtype, content: Tensor, styles: list[Style], strength: float
+) -> Tensor:
+    """What the preview net makes of the content: long strokes that optimisation would not find."""
+    height, width = content.shape[-2:]
+    share = min(1.0, INIT_EDGE / max(height, width))
+    small = resample(content, max(16, round(height * share)), max(16, round(width * share)))
+    previewer = Previewer(place.catalogue, place.limits, place.device, kind)
+    return previewer.blend(small.clamp(0, 1), styles, strength)[None]
 
 
 def _resume(order: Order, place: Workplace) -> Resume | None:

@@ -127,9 +127,12 @@ def optimise(
     recipe: Recipe,
     scales: Sequence[Scale],
     resume: Resume | None = None,
+    *,
+    init: Tensor | None = None,
 ) -> Iterator[Iterate]:
     """Stylise ``content`` ``(1, 3, h, w)``, scale by scale; yields after every iteration.
 
+    The first scale starts from ``init``, of any size, or else from the content.
     Scales are numbered from 1. The generator holds one scale's tensors at a time.
     """
     state = resume.state if resume else None
@@ -139,7 +142,8 @@ def optimise(
         done = resume.iteration if resume and number == resume.scale else 0
         small = resample(content, scale.height, scale.width).clamp(0, 1)
         if state is None:
-            state = AdamState.start(small)
+            first = small if init is None else resample(init, scale.height, scale.width).clamp(0, 1)
+            state = AdamState.start(first)
         elif done == 0 or state.picture.shape != small.shape:
             state = state.enlarged(scale.height, scale.width, recipe.adam)
         if done >= scale.iterations:

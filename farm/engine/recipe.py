@@ -13,10 +13,10 @@ Number = TypeVar("Number", float, Tensor)
 
 RECIPES: dict[str, Recipe] = {
     "farm-texture": Recipe(
-        style_taps=("conv1_2", "conv2_2", "conv3_2", "conv4_2"),
+        style_taps=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
         content_taps=("conv3_2",),
-        content=0.7,
-        variation=2.0,
+        content=0.5,
+        variation=3.0,
     ),
     "vgg19": Recipe(
         style_taps=("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"),

@@ -18,6 +18,9 @@ class Quality(Value):
     colour: Literal["style", "content"] = Field(
         default="style", description="'content' keeps the content's colours."
     )
+    init: Literal["preview", "content"] = Field(
+        default="preview", description="What the optimisation starts from."
+    )
     strength: float = Field(default=0.5, ge=0, le=1, description="0 keeps content, 1 is all style.")
 
 

@@ -81,7 +81,10 @@ def running(settings: Settings, build: BuildApp, models: Path) -> Iterator[dict[
         if dispatcher is not None:
             _stop_dispatcher(ray, dispatcher)
         family = [p for p in psutil.Process().children(recursive=True) if p not in strangers]
-        serve.shutdown()  # type: ignore[no-untyped-call]
+        with suppress(ray.exceptions.RayError, RuntimeError):
+            # Lets replicas finish what they are at. Not serve.shutdown(), which ends its controller
+            # in a way that Ray reports as an error.
+            serve.delete("farm")
         ray.shutdown()
         _bury(family)
 

@@ -20,7 +20,7 @@ from farm.catalog.cards import ModelCard, Training
 from farm.engine.colour_match import match_colours
 from farm.engine.extractor import RGB, Extractor
 from farm.engine.preview_net import BLOCKS, SKETCH, WIDTHS, PreviewNet, net_for
-from farm.engine.recipe import content_weight, recipe_for
+from farm.engine.recipe import content_weight
 from farm.engine.style_code import CODE_TAPS, StyleCode, encode_style, feature_statistics
 from farm.engine.train.data import Recipe, crops, generated, recolour, warp
 from farm.engine.train.publish import machine, publish_model
@@ -28,6 +28,9 @@ from farm.engine.train.texture import Progress, schedule
 
 CATALOGUE_EDGES = (512, 320, 192)
 """Sides in pixels that the catalogue's styles are looked at with."""
+
+CONTENT_TAP, CONTENT_WEIGHT, VARIATION_WEIGHT = "conv3_2", 0.7, 2.0
+"""The content term, and what keeps the result smooth; a little firmer than a print's."""
 
 KNOWN_SHARE = 0.75
 """Share of training pictures that are given a style of the catalogue."""
@@ -153,30 +156,27 @@ def _pools(
 def picture_losses(
     extractor: Extractor, stylised: Tensor, content: Tensor, code: StyleCode, strength: Tensor
 ) -> Tensor:
-    """The print's objective for ``n`` pictures at once, ``(n,)``.
+    """A print's kind of objective for ``n`` pictures at once, ``(n,)``.
 
     Distances are over the target's energy plus a tenth of the picture's own, which bounds what a
     nearly flat style can ask for; a print needs no such bound, it has one style.
     """
-    recipe = recipe_for("farm-texture")
-    taps = {*CODE_TAPS, *recipe.content_taps, RGB}
+    taps = {*CODE_TAPS, CONTENT_TAP, RGB}
     found = extractor(stylised, taps)
     with torch.no_grad():
-        wanted = extractor(content, recipe.content_taps)
+        wanted = extractor(content, (CONTENT_TAP,))[CONTENT_TAP]
     total = torch.zeros(len(stylised))
     targets = dict(zip(CODE_TAPS, zip(code.means, code.covariances, strict=True), strict=True))
     for tap in CODE_TAPS:
         mean, covariance = feature_statistics(found[tap])
         total = total + _distance(mean, covariance, *targets[tap]) / len(CODE_TAPS)
     mean, covariance = feature_statistics(stylised)
-    total = total + recipe.rgb * _distance(mean, covariance, code.colour_mean, code.colour_covariance)
-    for tap in recipe.content_taps:
-        weight = recipe.content * content_weight(strength)
-        total = total + weight * _unlikeness(found[tap], wanted[tap]) / len(recipe.content_taps)
+    total = total + _distance(mean, covariance, code.colour_mean, code.colour_covariance)
+    unlike = _unlikeness(found[CONTENT_TAP], wanted)
+    total = total + CONTENT_WEIGHT * content_weight(strength) * unlike
     beyond = (stylised - stylised.clamp(0, 1)).square().mean((1, 2, 3))
     down, across = (stylised.diff(dim=dim).square().mean((1, 2, 3)) for dim in (2, 3))
-    rough = down + across
-    return total + 50 * beyond + recipe.variation * 3 * rough
+    return total + 50 * beyond + 3 * VARIATION_WEIGHT * (down + across)
 
 
 def _distance(mean: Tensor, covariance: Tensor, wanted: Tensor, target: Tensor) -> Tensor:
