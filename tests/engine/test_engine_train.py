@@ -125,7 +125,8 @@ def test_a_preview_net_is_decided_by_its_seed() -> None:
     torch.manual_seed(0)
     extractor = Extractor(((3, 3), (4, 4), (5, 5), (6, 6))).requires_grad_(False)
     first, again = (
-        preview.train(photographs(), photographs()[:1], extractor, PREVIEW, unreported, workers=1) for _ in range(2)
+        preview.train(photographs(), photographs()[:1], extractor, PREVIEW, unreported, workers=1)
+        for _ in range(2)
     )
     for name, value in first.state_dict().items():
         assert value.isfinite().all()
