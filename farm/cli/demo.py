@@ -70,7 +70,11 @@ def demo(
     with _home() as home:
         os.environ.update(FARM_HOME=str(home), FARM_PORT=str(_free_port()))
         os.environ["FARM_DASHBOARD_PORT"] = str(_free_port())
-        story = _play(chosen, out)
+        try:
+            story = _play(chosen, out)
+        except KeyboardInterrupt:
+            messages().print("Stopped; the farm is down again.")
+            raise
     _tell(story, out, chosen)
 
 

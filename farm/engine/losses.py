@@ -15,6 +15,8 @@ from farm.engine.moments import Moments, Sums
 
 StyleLoss = Callable[[Moments, Moments], Tensor]
 _EPSILON = 1e-8
+FLATNESS = 0.01
+"""Share of the squared mean below which a style's covariance counts as flat."""
 
 
 def gram_loss(found: Moments, target: Moments) -> Tensor:
@@ -26,12 +28,14 @@ def gram_loss(found: Moments, target: Moments) -> Tensor:
 
 
 def covariance_loss(found: Moments, target: Moments) -> Tensor:
-    """``‖Σ − Σ*‖² / ‖Σ*‖² + ‖μ − μ*‖² / ‖μ*‖²``: mean and covariance apart.
+    """``‖Σ − Σ*‖² / (‖Σ*‖² + (0.01 ‖μ*‖²)²) + ‖μ − μ*‖² / ‖μ*‖²``: mean and covariance apart.
 
     The Gram matrix mixes the two, which lets a bright flat patch pass for texture
-    (Galerne et al., "Scaling Painting Style Transfer", 2024).
+    (Galerne et al., "Scaling Painting Style Transfer", 2024). The second part of the first
+    denominator keeps a style of nearly one colour, whose Σ* is nothing, from drowning all else.
     """
-    return _relative(found.covariance, target.covariance) + _relative(found.mean, target.mean)
+    floor = (FLATNESS * target.mean.square().sum()).square()
+    return _relative(found.covariance, target.covariance, floor) + _relative(found.mean, target.mean)
 
 
 def wasserstein_loss(found: Moments, target: Moments) -> Tensor:
@@ -74,8 +78,8 @@ def total_variation(picture: Tensor) -> Tensor:
     return (down.sum() + across.sum()) / picture[0, 0].numel()
 
 
-def _relative(found: Tensor, target: Tensor) -> Tensor:
-    return (found - target).square().sum() / (target.square().sum() + _EPSILON)
+def _relative(found: Tensor, target: Tensor, floor: Tensor | float = 0.0) -> Tensor:
+    return (found - target).square().sum() / (target.square().sum() + floor + _EPSILON)
 
 
 def _root(matrix: Tensor) -> Tensor:

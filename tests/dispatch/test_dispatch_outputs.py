@@ -100,18 +100,24 @@ def test_a_preview_job_goes_from_queued_to_done(any_bench: Bench) -> None:
     assert done.usd > 0
 
 
+def tinted(*colour: int) -> bytes:
+    """Waves in shades of one colour."""
+    grey = decode(png(seed=5)).pixels.mean(2)[..., None]
+    return encoded((grey * np.array(colour)).astype(np.uint8))
+
+
 def test_each_style_goes_where_its_mask_is_white(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "draft", Preset(start=64, first=60, decay=0.5, least=3))
     left, right = np.zeros((40, 48), np.uint8), np.zeros((40, 48), np.uint8)
     left[:, :24], right[:, 24:] = 255, 255
-    red, blue = plain(48, 40, 210, 50, 50), plain(48, 40, 50, 50, 210)
+    red, blue = tinted(250, 60, 60), tinted(60, 60, 250)
     bench.submit(
         content=bench.blob(plain(48, 40, 128, 128, 128)),
         styles=[
             {"image": bench.blob(red), "mask": bench.blob(encoded(left)), "rights": RIGHTS},
             {"image": bench.blob(blue), "mask": bench.blob(encoded(right)), "rights": RIGHTS},
         ],
-        quality={"preset": "draft", "strength": 1.0},
+        quality={"preset": "draft", "strength": 1.0, "init": "content"},
     )
     pixels = made(bench)
     redness = (pixels[..., 0] - pixels[..., 2]).mean(0)

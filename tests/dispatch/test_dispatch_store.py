@@ -131,11 +131,3 @@ def test_a_missing_content_fails_at_once(bench: Bench) -> None:
     bench.finish()
     assert bench.kinds() == ["queued", "failed"]
     assert "upload it" in bench.events("failed")[0].reason
-
-
-def test_an_impossible_deadline_fails_at_once(bench: Bench) -> None:
-    bench.submit(routing={"deadline": "2001-01-01T00:00:00+00:00"})
-    bench.finish()
-    (failed,) = bench.events("failed")
-    assert failed.cause == "refused"
-    assert failed.reason.startswith("routing.deadline")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from farm.engine.losses import (
+    FLATNESS,
     STYLE_LOSSES,
     StyleLoss,
     content_loss,
@@ -85,9 +86,15 @@ def test_the_gram_matrix_confuses_brightness_with_texture_and_the_covariance_doe
 def test_a_flat_picture_has_no_covariance_to_match() -> None:
     target = Moments.of(style_sums(features()))
     flat = Moments.of(style_sums(torch.full((5, 6, 6), 0.5).double()))
-    mean_only = covariance_loss(flat, target) - 1
+    energy = target.covariance.square().sum()
+    missing = energy / (energy + (FLATNESS * target.mean.square().sum()).square())
     wanted = (flat.mean - target.mean).square().sum() / target.mean.square().sum()
-    assert mean_only.item() == pytest.approx(wanted.item(), abs=1e-6)
+    assert covariance_loss(flat, target).item() == pytest.approx((missing + wanted).item(), abs=1e-6)
+
+
+def test_a_style_of_one_colour_does_not_drown_the_rest() -> None:
+    flat = Moments.of(style_sums(torch.full((5, 6, 6), 0.5).double()))
+    assert covariance_loss(Moments.of(style_sums(features())), flat).item() < 1e5
 
 
 @every_loss

@@ -36,7 +36,10 @@ def test_scales_grow_by_the_square_root_of_two(width: int, height: int, preset: 
 @given(width=sizes, height=sizes, preset=presets)
 def test_iterations_fall_with_the_pixels(width: int, height: int, preset: str) -> None:
     scales = plan_scales(width, height, preset)
-    assert scales[0].iterations == PRESETS[preset].first
+    first = PRESETS[preset].first
+    assert scales[0].iterations <= 1.2 * first + 1
+    if min(scales[0].width, scales[0].height) >= 16:
+        assert scales[0].iterations >= 0.8 * first
     assert all(a.iterations >= b.iterations for a, b in pairwise(scales))
     assert scales[-1].iterations >= PRESETS[preset].least
 
@@ -59,7 +62,7 @@ def test_a_picture_twice_the_size_is_more_work(width: int, height: int, preset: 
 def test_work_counts_megapixel_iterations() -> None:
     (only,) = plan_scales(200, 100, "draft")
     assert only.pixels == 20_000
-    assert work((only, only)) == pytest.approx(2 * 0.02 * 120)
+    assert work((only, only)) == pytest.approx(2 * 0.02 * only.iterations)
 
 
 def test_an_unknown_preset_is_a_key_error() -> None:

@@ -29,9 +29,10 @@ def test_ctrl_c_stops_the_demo_and_all_it_started(tmp_path: Path) -> None:
     family = psutil.Process(process.pid).children(recursive=True)
     assert family, "".join(said)
     os.killpg(process.pid, signal.SIGINT)
-    rest, _ = process.communicate(timeout=120)
-    assert process.returncode == 130, "".join(said) + rest
+    rest = process.stdout.read()
+    process.stdout.close()
+    assert process.wait(60) == 130, "".join(said) + rest
     assert "Traceback" not in rest
-    assert "interrupted" in rest
+    assert "Stopped" in rest
     _, alive = psutil.wait_procs(family, timeout=5)
     assert not alive
