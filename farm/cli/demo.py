@@ -119,7 +119,8 @@ def _make(client: Client, jobfile: Path, out: Path, story: Story) -> None:
     quote = client.quote(job).decision
     messages().print(
         f"Ordering {jobfile.name}: about {duration(quote.chosen.p50_seconds)} and "
-        f"{money(quote.chosen.p50_usd)} on {quote.chosen.pool} ({quote.reason})"
+        f"{money(quote.chosen.p50_usd)} on {quote.chosen.pool} ({quote.reason})",
+        soft_wrap=True,
     )
     with story.stage("print"):
         handle = client.submit(job)
@@ -162,7 +163,8 @@ def _tell(story: Story, out: Path, jobfile: Path) -> None:
         "\nOpen contact-sheet.png first. Next:\n"
         "  .venv/bin/farm up                      a farm that stays, with a web page at its address\n"
         f"  .venv/bin/farm submit {_short(jobfile.parent / 'print-a4.yaml')} --watch\n"
-        "  .venv/bin/farm styles list             the styles of the catalogue"
+        "  .venv/bin/farm styles list             the styles of the catalogue",
+        soft_wrap=True,
     )
 
 

@@ -46,5 +46,5 @@ def follow(job: JobHandle, *, json: bool, after: int = 0) -> None:
             f"'farm cancel {job.id}' stops it."
         ) from None
     if code == view.DONE and not json:
-        messages().print(f"Fetch the pictures with: farm fetch {job.id} -o {job.id}")
+        messages().print(f"Fetch the pictures with: farm fetch {job.id} -o {job.id}", soft_wrap=True)
     raise typer.Exit(code)
