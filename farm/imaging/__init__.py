@@ -1,6 +1,5 @@
 """Pictures in and out: decoding with limits, colour, resizing, encoding, contact sheets."""
 
-from farm.imaging.colour import keep_colour, luma
 from farm.imaging.decode import Info, decode, inspect
 from farm.imaging.encode import encode, media_type
 from farm.imaging.limits import Limits
@@ -9,6 +8,6 @@ from farm.imaging.resize import resize
 from farm.imaging.sheet import Cell, contact_sheet
 
 __all__ = [
-    "Cell", "Info", "Limits", "Picture", "contact_sheet", "decode", "encode", "inspect", "keep_colour",
-    "luma", "media_type", "resize",
+    "Cell", "Info", "Limits", "Picture", "contact_sheet", "decode", "encode", "inspect",
+    "media_type", "resize",
 ]  # fmt: skip

@@ -19,10 +19,10 @@ import numpy as np
 from tifffile import TiffFileError
 
 from farm.errors import InvalidInput
-from farm.imaging import jpeg, png, tiff, webp
+from farm.imaging import exr, jpeg, png, png_write, scene, tiff, webp
 from farm.imaging.header import FormatName, Header, MalformedError, Raw, UnsupportedError
 from farm.imaging.limits import Limits
-from farm.imaging.picture import Array, Picture
+from farm.imaging.picture import Array, Bits, Picture
 from farm.imaging.profile import to_srgb_pixels
 
 _LIMITS = Limits()
@@ -40,7 +40,7 @@ class Info:
     format: FormatName
     width: int
     height: int
-    bits: Literal[8, 16]
+    bits: Bits
     has_alpha: bool
 
 
@@ -65,7 +65,7 @@ def decode(
     alpha: Literal["keep", "compose"] = "compose",
     background: str = "#ffffff",
 ) -> Picture:
-    """The whole picture, upright, in sRGB.
+    """The whole picture, upright, in sRGB; scene-linear light (EXR) as its ``shaper`` says.
 
     Args:
         data: the file's bytes, or its path.
@@ -82,6 +82,8 @@ def decode(
         header = _header(stream, limits, field)
         stream.seek(0)
         with _explained(header.format, field):
+            if header.format == "exr":
+                return scene.picture(exr.light(stream), alpha=alpha, background=_colour(background))
             raw = _samples(header.format, stream)
             if raw.samples.shape[:2] != (header.height, header.width):
                 raise MalformedError("its pixels do not have the size in its header")
@@ -122,11 +124,18 @@ def _header(stream: BinaryIO, limits: Limits, field: str) -> Header:
     name = _format(stream.read(12))
     if name is None:
         raise InvalidInput(
-            f"{field}: this file is not a picture that can be read; give a JPEG, PNG, TIFF or WebP.",
+            f"{field}: this file is not a picture that can be read; give a JPEG, PNG, TIFF, WebP"
+            " or EXR.",
             field=field,
         )
     stream.seek(0)
-    readers = {"jpeg": jpeg.header, "png": png.header, "tiff": tiff.header, "webp": webp.header}
+    readers = {
+        "jpeg": jpeg.header,
+        "png": png.header,
+        "tiff": tiff.header,
+        "webp": webp.header,
+        "exr": exr.header,
+    }
     with _explained(name, field):
         header = readers[name](stream)
         limits.check_size(*header.upright, field)
@@ -138,10 +147,12 @@ def _header(stream: BinaryIO, limits: Limits, field: str) -> Header:
 def _format(magic: bytes) -> FormatName | None:
     if magic.startswith(jpeg.MAGIC):
         return "jpeg"
-    if magic.startswith(png.MAGIC):
+    if magic.startswith(png_write.MAGIC):
         return "png"
     if magic.startswith(tiff.MAGICS):
         return "tiff"
+    if magic.startswith(exr.MAGIC):
+        return "exr"
     return "webp" if webp.matches(magic) else None
 
 
@@ -177,9 +188,13 @@ def _cover(raw: Raw) -> Array | None:
 
 def _over(pixels: Array, cover: Array, background: str) -> Array:
     """Compose on encoded values, as browsers and editors do and people expect to see."""
-    behind = np.array([int(background[i : i + 2], 16) / 255 for i in (1, 3, 5)], np.float32)
     share = cover[..., None]
-    return pixels * share + behind * (1 - share)
+    return pixels * share + _colour(background) * (1 - share)
+
+
+def _colour(written: str) -> Array:
+    """The sRGB values of ``#rrggbb``."""
+    return np.array([int(written[i : i + 2], 16) / 255 for i in (1, 3, 5)], np.float32)
 
 
 def _upright(array: Array, orientation: int) -> Array:

@@ -9,9 +9,12 @@ from typing import BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.imaging.picture import Bits
+
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
+Floats = NDArray[np.float16] | NDArray[np.float32]
 Space = Literal["grey", "rgb", "cmyk"]
-FormatName = Literal["jpeg", "png", "tiff", "webp"]
+FormatName = Literal["jpeg", "png", "tiff", "webp", "exr"]
 
 MAX_SEGMENT = 8_000_000
 """Bytes of a profile or EXIF block beyond which a file is taken for an attack."""
@@ -32,7 +35,7 @@ class Header:
     format: FormatName
     width: int
     height: int
-    bits: Literal[8, 16]
+    bits: Bits
     has_alpha: bool = False
     frames: int = 1
     icc: bytes = b""

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
+from farm.imaging.encoding import Encoding
 from farm.imaging.header import (
     Header,
     MalformedError,
@@ -21,7 +22,6 @@ from farm.imaging.header import (
 )
 
 MAGIC = b"\xff\xd8\xff"
-MAX_EDGE = 65_535
 _ICC = b"ICC_PROFILE\0"
 _SOI, _SOS, _EOI, _APP1, _APP2 = 0xD8, 0xDA, 0xD9, 0xE1, 0xE2
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -91,11 +91,11 @@ def _without_metadata(data: bytes) -> bytes:
     return b"".join([*kept, data[stream.tell() :]])
 
 
-def encoded(array: np.ndarray, *, icc: bytes, dpi: float, quality: int, comment: str) -> bytes:
+def encoded(array: np.ndarray, encoding: Encoding, *, icc: bytes) -> bytes:
     """A JPEG of uint8 (height, width, 3) with colour at full resolution (4:4:4)."""
     out = io.BytesIO()
     Image.fromarray(array).save(
-        out, "JPEG", quality=quality, subsampling=0, optimize=False, icc_profile=icc,
-        dpi=(round(dpi), round(dpi)), comment=comment,
+        out, "JPEG", quality=encoding.quality, subsampling=0, optimize=False, icc_profile=icc,
+        dpi=(round(encoding.dpi), round(encoding.dpi)), comment=encoding.note,
     )  # fmt: skip
     return out.getvalue()

@@ -1,15 +1,14 @@
-"""PNG: its header, its samples, and writing one with a profile, a density and text."""
+"""PNG: its header and its samples."""
 
 from __future__ import annotations
 
 import io
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile
@@ -19,16 +18,13 @@ from farm.imaging.header import (
     Header,
     MalformedError,
     Raw,
-    Samples,
     exactly,
     exif_orientation,
     segment,
     split,
 )  # fmt: skip
+from farm.imaging.png_write import MAGIC, chunk
 
-MAGIC = b"\x89PNG\r\n\x1a\n"
-_AFTER_IHDR = 33
-_LEVEL = 6
 _NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _SIXTEEN = {
     0: ("LA", ("LA",)),
@@ -84,7 +80,7 @@ def samples(data: bytes) -> Raw:
     it refuses: a server would die of enough broken uploads.
     """
     chunks = [(kind, body) for kind, body in _chunks(data) if kind in _NEEDED]
-    plain = MAGIC + b"".join(_chunk(kind, body) for kind, body in chunks)
+    plain = MAGIC + b"".join(chunk(kind, body) for kind, body in chunks)
     _, _, bits, colour = struct.unpack(">IIBB", chunks[0][1][:10])
     key = b"".join(body for kind, body in chunks if kind == b"tRNS")
     if bits == 16:
@@ -138,27 +134,3 @@ def _keyed(array: NDArray[np.uint16], key: bytes) -> Raw:
     transparent = np.frombuffer(key, ">u2")
     alpha = np.where((raw.samples == transparent).all(axis=-1), 0, 65535).astype(np.uint16)
     return replace(raw, alpha=alpha)
-
-
-def encoded(array: Samples, *, icc: bytes, dpi: float, text: Mapping[str, str]) -> bytes:
-    """A PNG of uint8 or uint16 (height, width, 3 or 4)."""
-    plain = bytes(imagecodecs.png_encode(array, level=_LEVEL))
-    per_metre = round(dpi / 0.0254)
-    extra = [
-        _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(icc)),
-        _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)),
-        *(_text(key, value) for key, value in text.items()),
-    ]
-    return b"".join([plain[:_AFTER_IHDR], *extra, plain[_AFTER_IHDR:]])
-
-
-def _text(key: str, value: str) -> bytes:
-    keyword = key.encode("latin-1", "replace")[:79]
-    try:
-        return _chunk(b"tEXt", keyword + b"\0" + value.encode("latin-1"))
-    except UnicodeEncodeError:
-        return _chunk(b"iTXt", keyword + b"\0\0\0\0\0" + value.encode())
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from farm.imaging import lut
 from farm.imaging.colour import to_srgb
 from farm.imaging.header import Raw, Samples, UnsupportedError
 from farm.imaging.icc import Icc, parse
-from farm.imaging.picture import Array
+from farm.imaging.picture import Array, Bits
 
 _ROWS = 256
 _SRGB_FROM_D50 = np.array(
@@ -35,11 +34,11 @@ class Converted:
     """sRGB pixels, float32 (height, width, 3), the bits they still carry, and where they came from."""
 
     pixels: Array
-    bits: Literal[8, 16]
+    bits: Bits
     profile: str
 
 
-def to_srgb_pixels(raw: Raw, icc: bytes, bits: Literal[8, 16]) -> Converted:
+def to_srgb_pixels(raw: Raw, icc: bytes, bits: Bits) -> Converted:
     """Convert by the profile; without one the samples are sRGB.
 
     Raises:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import BinaryIO, cast
 
+import imagecodecs
 import numpy as np
 import tifffile
 from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 
+from farm.imaging.encoding import Encoding
 from farm.imaging.header import Header, MalformedError, Raw, Samples, UnsupportedError, split
 
 # Its remarks on broken files would otherwise reach stderr; the errors raised say what matters.
@@ -29,6 +32,8 @@ The rarer a codec, the likelier it is there to break its reader.
 """
 
 _SLACK = 4_000_000
+_CLASSIC_BYTES = 2**32 - 2**25
+"""Of samples; the rest is room for tags and for what deflating adds to samples like noise."""
 
 
 def header(stream: BinaryIO) -> Header:
@@ -128,11 +133,33 @@ def _interpreted(page: TiffPage, array: np.ndarray) -> Raw:
     return Raw(plain.samples, maximum, plain.space, alpha, premultiplied)
 
 
-def write(target: BinaryIO, array: Samples, *, icc: bytes, dpi: float, description: str) -> None:
-    """Write uint8 or uint16 (height, width, 3 or 4), deflated; BigTIFF where it has to be."""
+def must_be_big(shape: tuple[int, int, int], bits: int) -> bool:
+    """Whether the file might pass the 4 GB that 32-bit offsets reach, if deflating saved nothing."""
+    return shape[0] * shape[1] * shape[2] * bits // 8 > _CLASSIC_BYTES
+
+
+def write(
+    target: BinaryIO, blocks: Iterator[Samples], shape: tuple[int, int, int], encoding: Encoding, *,
+    rows: int, icc: bytes,
+) -> None:  # fmt: skip
+    """Write deflated strips as they come.
+
+    Args:
+        blocks: uint8 or uint16 from the top, each (``rows``, width, 3 or 4) but the last, which ends
+            with the picture.
+        shape: (height, width, channels) of the whole.
+    """
+    bits, dpi = encoding.bits, encoding.dpi
     tifffile.imwrite(
-        target, array, photometric="rgb", compression="adobe_deflate", predictor=True,
-        extrasamples=["unassalpha"] if array.shape[2] == 4 else None, iccprofile=icc,
-        resolution=(dpi, dpi), resolutionunit="INCH", description=description, metadata=None,
-        software="style-farm", rowsperstrip=max(1, min(array.shape[0], 2_000_000 // array.shape[1])),
+        target, map(_deflated, blocks), shape=shape, dtype=np.dtype(f"uint{bits}"), 
+        bigtiff=must_be_big(shape, bits) if encoding.big is None else encoding.big,
+        photometric="rgb", compression="adobe_deflate", predictor=True, iccprofile=icc,
+        extrasamples=["unassalpha"] if shape[2] == 4 else None, rowsperstrip=min(rows, shape[0]),
+        resolution=(dpi, dpi), resolutionunit="INCH", description=encoding.note, metadata=None,
+        software="style-farm",
     )  # fmt: skip
+
+
+def _deflated(block: Samples) -> bytes:
+    """Horizontal differences (predictor 2), then deflate."""
+    return bytes(imagecodecs.deflate_encode(imagecodecs.delta_encode(block, axis=-2).tobytes()))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 from PIL import Image
 
@@ -51,6 +52,39 @@ def encoded() -> Callable[..., bytes]:
         return out.getvalue()
 
     return run
+
+
+@pytest.fixture
+def exr(tmp_path: Path) -> Callable[..., bytes]:
+    """The bytes OpenImageIO writes for channels by name: windows, tiles and attributes as asked."""
+
+    def write(
+        channels: dict[str, np.ndarray], *, tile: int = 0, origin: tuple[int, int] = (0, 0),
+        shown: tuple[int, int, int, int] | None = None, parts: int = 1, kinds: tuple[Any, ...] = (),
+        **attributes: Any,
+    ) -> bytes:  # fmt: skip
+        pixels = np.stack(list(channels.values()), axis=-1)
+        height, width, count = pixels.shape
+        kind = oiio.HALF if pixels.dtype == np.float16 else oiio.FLOAT
+        spec = oiio.ImageSpec(width, height, count, oiio.UINT if pixels.dtype == np.uint32 else kind)
+        spec.channelnames = tuple(channels)
+        spec.channelformats = kinds
+        spec.x, spec.y = origin
+        spec.full_x, spec.full_y, spec.full_width, spec.full_height = shown or (0, 0, width, height)
+        spec.tile_width = spec.tile_height = tile
+        for name, value in attributes.items():
+            spec.attribute(name, *value) if isinstance(value, tuple) else spec.attribute(name, value)
+        path = str(tmp_path / "made.exr")
+        sink = oiio.ImageOutput.create("exr")
+        assert sink is not None
+        assert sink.open(path, (spec,) * parts), sink.geterror()
+        for part in range(parts):
+            assert part == 0 or sink.open(path, spec, "AppendSubimage"), sink.geterror()
+            assert sink.write_image(pixels), sink.geterror()
+        assert sink.close()
+        return Path(path).read_bytes()
+
+    return write
 
 
 def _fixed(value: float) -> int:

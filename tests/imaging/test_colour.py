@@ -1,4 +1,4 @@
-"""Colour: conversions agree with littlecms, and keeping colours keeps luma and hue."""
+"""Colour: conversions agree with littlecms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from farm.errors import InvalidInput
-from farm.imaging import decode, keep_colour, luma
+from farm.imaging import decode
 from farm.imaging.colour import srgb_profile, to_linear, to_srgb
 
 
@@ -121,27 +121,3 @@ def test_a_table_profile_that_littlecms_cannot_use(
     icc = table_profile(b"RGB ").replace(b"mft1", b"mftX")
     with pytest.raises(InvalidInput, match="profile cannot be used"):
         decode(saved(gradient, "PNG", icc_profile=icc))
-
-
-def test_kept_colour_has_the_luma_of_one_and_the_hue_of_the_other() -> None:
-    rng = np.random.default_rng(5)
-    stylised, content = (rng.random((40, 40, 3), dtype=np.float32) for _ in range(2))
-    kept = keep_colour(stylised, content)
-    np.testing.assert_allclose(luma(kept), luma(stylised), atol=1e-5)
-    chroma, wanted = kept - luma(kept)[..., None], content - luma(content)[..., None]
-    size = np.linalg.norm(chroma, axis=-1) * np.linalg.norm(wanted, axis=-1)
-    visible = size > 1e-3
-    np.testing.assert_allclose((chroma * wanted).sum(-1)[visible], size[visible], rtol=1e-2)
-    assert kept.dtype == np.float32
-    assert kept.min() >= 0
-    assert kept.max() <= 1
-
-
-def test_keeping_colour_of_itself_changes_nothing(smooth: np.ndarray) -> None:
-    np.testing.assert_allclose(keep_colour(smooth, smooth), smooth, atol=1e-6)
-
-
-def test_grey_content_gives_grey() -> None:
-    stylised = np.random.default_rng(1).random((8, 8, 3), dtype=np.float32)
-    kept = keep_colour(stylised, np.full((8, 8, 3), 0.5, np.float32))
-    assert np.ptp(kept, axis=-1).max() < 1e-5

@@ -66,14 +66,16 @@ def test_a_flipped_bit_in_a_png_is_found(noise: np.ndarray, saved: Callable[...,
 
 @pytest.mark.parametrize("data", [b"<html></html>", b"\0" * 100, b"GIF89a" + b"\0" * 50], ids=repr)
 def test_not_a_picture(data: Any) -> None:
-    refused(data, "not a picture that can be read; give a JPEG, PNG, TIFF or WebP")
+    refused(data, "not a picture that can be read; give a JPEG, PNG, TIFF, WebP or EXR")
 
 
 def test_nothing_in_it() -> None:
     refused(b"", "empty")
 
 
-@pytest.mark.parametrize("magic", [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"RIFF____WEBP"])
+@pytest.mark.parametrize(
+    "magic", [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"RIFF____WEBP", b"v/1\x01"]
+)
 def test_a_magic_number_and_nothing_more(magic: bytes) -> None:
     refused(magic, "damaged or cut short")
 
@@ -173,6 +175,7 @@ def test_broken_files_only_ever_give_a_sentence(
     picture = Picture(np.asarray(noise / 255, np.float32))
     files = [saved(noise, name) for name in FORMATS]
     files.append(encoded(picture, format="tiff", bits=16))
+    files.append(encoded(picture, format="exr", bits=16))
     outcomes: set[type] = set()
     for data in files:
         for _ in range(120):

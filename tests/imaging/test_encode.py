@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import tifffile
 from PIL import Image, ImageCms
 from PIL.JpegImagePlugin import JpegImageFile
 
-from farm.errors import InvalidInput
+from farm.errors import InvalidInput, Unavailable
 from farm.imaging import Picture, decode, encode, inspect, media_type
 
 NOTE = {"job": "7f3a", "extractor": "vgg19"}
@@ -82,13 +83,12 @@ def test_metadata_in_png_and_jpeg(smooth: np.ndarray, encoded: Callable[..., byt
         assert json.loads(image.info["comment"]) == note
 
 
-@pytest.mark.parametrize("name", ["tiff", "png", "jpeg"])
+@pytest.mark.parametrize(("name", "bits"), [("tiff", 8), ("png", 8), ("jpeg", 8), ("exr", 32)])
 def test_the_same_bytes_every_time(
-    smooth: np.ndarray, encoded: Callable[..., bytes], name: str
+    smooth: np.ndarray, encoded: Callable[..., bytes], name: str, bits: int
 ) -> None:
-    assert encoded(Picture(smooth), format=name, bits=8) == encoded(
-        Picture(smooth), format=name, bits=8
-    )
+    picture = Picture(smooth)
+    assert encoded(picture, format=name, bits=bits) == encoded(picture, format=name, bits=bits)
 
 
 def test_rounding_is_to_the_nearest_and_clips(encoded: Callable[..., bytes]) -> None:
@@ -98,23 +98,40 @@ def test_rounding_is_to_the_nearest_and_clips(encoded: Callable[..., bytes]) -> 
         assert np.asarray(image)[0, :, 1].tolist() == [0, 0, 1, 255, 255]
 
 
-def test_pixels_that_are_not_numbers_are_refused_before_the_file_exists(
-    smooth: np.ndarray, tmp_path: Path
+@pytest.mark.parametrize("name", ["tiff", "png", "exr"])
+def test_pixels_that_are_not_numbers_are_refused_and_leave_no_file(
+    smooth: np.ndarray, tmp_path: Path, name: Literal["tiff", "png", "exr"]
 ) -> None:
     smooth[300 % 24, 5, 1] = np.nan
     with pytest.raises(InvalidInput, match="not numbers"):
-        encode(Picture(smooth), tmp_path / "out.tiff", format="tiff", bits=16)
-    assert not (tmp_path / "out.tiff").exists()
+        encode(Picture(smooth), tmp_path / f"out.{name}", format=name, bits=16)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "match"),
+    [
+        ("jpeg", 16, "JPEG holds 8 bits, not 16; use tiff or png"),
+        ("tiff", 32, "TIFF holds 8 or 16 bits, not 32; use exr"),
+        ("png", 32, "PNG holds 8 or 16 bits, not 32; use exr"),
+        ("exr", 8, "EXR holds 16 or 32 bits, not 8; use"),
+    ],
+)
+def test_bits_that_a_format_cannot_hold(
+    encoded: Callable[..., bytes], name: str, bits: int, match: str
+) -> None:
+    with pytest.raises(InvalidInput, match=match) as caught:
+        encoded(Picture(np.zeros((2, 2, 3), np.float32)), format=name, bits=bits)
+    assert caught.value.field == "output.bit_depth"
 
 
 @pytest.mark.parametrize(
     ("picture", "bits", "field"),
     [
-        (Picture(np.zeros((2, 2, 3), np.float32)), 16, "output.bit_depth"),
         (Picture(np.zeros((2, 2, 3), np.float32), np.ones((2, 2), np.float32)), 8, "output.alpha"),
         (Picture(np.zeros((1, 65_536, 3), np.float32)), 8, "output.format"),
     ],
-    ids=["16 bits", "alpha", "too long"],
+    ids=["alpha", "too long"],
 )
 def test_what_jpeg_cannot_hold(picture: Picture, bits: int, field: str) -> None:
     with pytest.raises(InvalidInput, match="use tiff") as caught:
@@ -122,9 +139,13 @@ def test_what_jpeg_cannot_hold(picture: Picture, bits: int, field: str) -> None:
     assert caught.value.field == field
 
 
-def test_a_path_that_cannot_be_written(smooth: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="cannot be written"):
-        encode(Picture(smooth), tmp_path / "missing" / "out.png", format="png", bits=8)
+@pytest.mark.parametrize("name", ["png", "exr"])
+def test_a_path_that_cannot_be_written(
+    smooth: np.ndarray, tmp_path: Path, name: Literal["png", "exr"]
+) -> None:
+    path = tmp_path / "missing" / f"out.{name}"
+    with pytest.raises(Unavailable, match=r"cannot be written \(No such file or directory\)"):
+        encode(Picture(smooth), path, format=name, bits=16)
 
 
 def test_writing_to_a_path(smooth: np.ndarray, tmp_path: Path) -> None:
@@ -133,8 +154,9 @@ def test_writing_to_a_path(smooth: np.ndarray, tmp_path: Path) -> None:
 
 
 def test_media_types() -> None:
-    assert [media_type(name) for name in ("tiff", "png", "jpeg")] == [
+    assert [media_type(name) for name in ("tiff", "png", "jpeg", "exr")] == [
         "image/tiff",
         "image/png",
         "image/jpeg",
+        "image/x-exr",
     ]
