@@ -1,9 +1,11 @@
-"""The linear map of colours that turns one picture's colour statistics into another's."""
+"""Colours moved between pictures: by their statistics, or pixel by pixel under a new lightness."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from farm.engine.oklab import oklab, srgb
 
 
 def colour_statistics(picture: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,3 +46,25 @@ def tint(content: Tensor, mean: Tensor, covariance: Tensor, strength: float) -> 
     """The content with its colours moved towards those statistics as far as the strength says."""
     matched = match_colours(content, mean, covariance)
     return torch.lerp(content.float(), matched, palette_share(strength)).clamp(0, 1)
+
+
+def toned(style: Tensor, mean: Tensor, covariance: Tensor, strength: float) -> Tensor:
+    """The style with its colours moved towards a content's statistics as far as that one stays.
+
+    ``tint`` and this meet: maps of least movement between Gaussians are interpolated by the same
+    Gaussians from either side (McCann, "A convexity principle for interacting gases", 1997).
+    """
+    share = palette_share(strength)
+    if share == 1:
+        return style
+    return torch.lerp(match_colours(style, mean, covariance), style.float(), share).clamp(0, 1)
+
+
+def keep_colour(stylised: Tensor, content: Tensor) -> Tensor:
+    """The lightness of ``stylised`` with the colours of ``content``; both ``(n, 3, h, w)`` in [0, 1].
+
+    Luminance transfer (Gatys, Bethge, Hertzmann and Shechtman, "Preserving Color in Neural Artistic
+    Style Transfer", 2016), but in Oklab, whose a and b look alike at every lightness, where the paper
+    has YIQ of encoded values.
+    """
+    return srgb(torch.cat([oklab(stylised)[:, :1], oklab(content)[:, 1:]], 1))

@@ -10,39 +10,14 @@ of Image Style Transfer", CVPR 2021).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-RGB = "rgb"
+from farm.engine.taps import RGB, Tap, chain
 
-
-@dataclass(frozen=True)
-class Tap:
-    """Where a tap sits: pixels per feature step and pixels it sees beyond its own cell."""
-
-    name: str
-    stride: int
-    radius: int
-    channels: int
-
-
-def chain(blocks: Sequence[Sequence[int]]) -> tuple[Tap, ...]:
-    """The taps of a VGG-shaped net, one tuple of widths per block, pools between the blocks.
-
-    A 3×3 convolution at stride ``s`` reaches ``s`` pixels further; an aligned 2×2 pool only joins
-    cells, so the radius is the sum of the strides of the convolutions.
-    """
-    taps = [Tap(RGB, 1, 0, 3)]
-    radius = 0
-    for block, widths in enumerate(blocks, start=1):
-        stride = 2 ** (block - 1)
-        for layer, width in enumerate(widths, start=1):
-            radius += stride
-            taps.append(Tap(f"conv{block}_{layer}", stride, radius, width))
-    return tuple(taps)
+__all__ = ["RGB", "Extractor", "Tap", "chain"]
 
 
 class Extractor(nn.Module):

@@ -1,32 +1,39 @@
-"""The exact gradient of the objective, in one pass or tile by tile in two.
+"""The exact gradient of the objective, tile by tile in two passes.
 
-Pass 1 adds up every tile's sums without grad; the loss and its cotangents with respect to those
-sums are taken once; pass 2 runs each tile with grad against ``⟨cotangent, tile sums⟩`` and adds
-its pixel gradient, halo included, into the whole. Because sums are additive and the chain rule is
-linear this is the untiled gradient, to rounding (Galerne et al., "Scaling Painting Style Transfer",
-2024, who crop where this adds and so need twice the halo).
+Pass 1 adds up every tile's sums; the loss and its cotangents with respect to those sums are taken
+once; pass 2 pulls ``⟨cotangent, tile sums⟩`` back to each tile's pixels and adds that gradient, halo
+included, into the whole. Because sums are additive and the chain rule is linear this is the
+untiled gradient, to rounding (Galerne et al., "Scaling Painting Style Transfer", 2024, who crop where
+this adds and so need twice the halo). Over several devices each takes a band of tile rows, and the sums
+are added over the mesh between the passes.
 
-The picture is first continued beyond its border by reflection: zero padding would otherwise give border
-features statistics of their own, and the optimiser pays for that with noise along the edges. Sums
-are taken over the picture proper only.
+Rows of the gradient are handed out as soon as no later tile can add to them, and no later tile reads
+those pixels either: an optimiser may step them in place, and the whole gradient is never held.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
-from farm.engine.extractor import Extractor
-from farm.engine.losses import total_variation
-from farm.engine.moments import Sums
-from farm.engine.objective import Objective
+from farm.engine.extractor import RGB, Extractor
+from farm.engine.frame import MARGIN, Frame
+from farm.engine.mesh import Alone, Mesh
+from farm.engine.moments import Sums, add_sums
+from farm.engine.objective import ContentAt, Objective, Place
+from farm.engine.patch import Patch
+from farm.engine.tape import Chain, Tape
 from farm.engine.tiling import Tile, Tiling, Window, plan_tiling
+from farm.engine.variation import add_variation_gradient, squared_differences
 
-MARGIN = 16
-"""Pixels of reflection around the picture; a multiple of every stride up to 16."""
+Rows = tuple[int, int]
+Strip = tuple[int, Tensor]
+"""First row, and what lies there and below: ``(1, 3, n, width)``."""
 
 
 @dataclass(frozen=True)
@@ -37,161 +44,262 @@ class Gradient:
     pixels: Tensor
 
 
-def reflected(picture: Tensor, margin: int = MARGIN) -> Tensor:
-    """``(1, 3, h, w)`` continued by reflection; narrow pictures are reflected as often as it takes."""
-    left = margin
-    while left > 0:
-        step = min(left, picture.shape[-1] - 1, picture.shape[-2] - 1)
-        if step < 1:
-            return F.pad(picture, (left,) * 4, mode="replicate")
-        picture = F.pad(picture, (step,) * 4, mode="reflect")
-        left -= step
-    return picture
-
-
 @dataclass(frozen=True)
 class Evaluator:
-    """Computes the objective and its gradient for pictures of one size.
+    """Computes objectives and their gradients.
 
     Args:
         tile: side of a tile's core in pixels, None for untiled.
         precision: of the convolutions; sums, losses and pixels stay float32 (float64 if given so).
+        keep: tiles whose maps are kept from pass 1 to pass 2 instead of being computed again.
+        tf32: lets a GPU round float32 convolutions to TensorFloat-32.
+        recompute: the content's features are computed again for every tile instead of being kept.
     """
 
     extractor: Extractor
     tile: int | None = None
     precision: torch.dtype = torch.float32
-
-    def features(self, picture: Tensor, taps: frozenset[str]) -> dict[str, Tensor]:
-        """Features of ``(1, 3, h, w)`` in the chosen precision."""
-        found: dict[str, Tensor]
-        if self.precision in (torch.float32, torch.float64):
-            found = self.extractor(picture, taps)
-        else:
-            with torch.autocast(picture.device.type, self.precision):
-                found = self.extractor(picture, taps)
-        return found
+    keep: int = 1
+    tf32: bool = False
+    recompute: bool = False
 
     def __call__(self, picture: Tensor, objective: Objective) -> Gradient:
-        """Loss and gradient at ``(1, 3, h, w)`` in [0, 1]."""
-        leaf = picture.detach().requires_grad_()
-        padded = reflected(leaf)
-        if self._tiling(padded, objective.taps).single:
-            loss = objective.loss(self._whole(padded, objective))
-            loss = loss + objective.variation * total_variation(leaf)
-            (pixels,) = torch.autograd.grad(loss, leaf)
-            return Gradient(loss.detach(), pixels)
-        loss, outer = self._tiled(padded.detach(), objective)
-        (pixels,) = torch.autograd.grad(padded, leaf, outer)
-        smooth = objective.variation * total_variation(leaf)
-        (rough,) = torch.autograd.grad(smooth, leaf)
-        return Gradient(loss + smooth.detach(), pixels + rough)
+        """Loss and gradient at ``(1, 3, h, w)`` in [0, 1], on one device."""
+        sweep = self.sweep(picture, objective)
+        pixels = torch.zeros_like(picture)
+        for top, strip in sweep:
+            pixels[..., top : top + strip.shape[2], :] = strip
+        return Gradient(sweep.loss, pixels)
+
+    def sweep(
+        self, rows: Tensor, objective: Objective, *, origin: int = 0, band: Rows | None = None,
+        mesh: Mesh | None = None,
+    ) -> Sweep:  # fmt: skip
+        """One gradient of the band ``[top, bottom)`` of the frame's rows (all of them if absent).
+
+        ``rows`` are the picture's from row ``origin`` on: the band's, and a halo around.
+        """
+        return Sweep(self, rows, objective, origin, band, mesh or Alone(rows.device))
 
     def sums(self, picture: Tensor, objective: Objective) -> list[Sums]:
-        """The objective's sums over the whole picture, without grad."""
-        with torch.no_grad():
-            padded = reflected(picture)
-            if self._tiling(padded, objective.taps).single:
-                return self._whole(padded, objective)
-            return self._added(padded, objective)
+        """The objective's sums over the whole picture."""
+        return self.sweep(picture, objective).local_sums()
 
-    @torch.no_grad()
-    def maps(self, picture: Tensor, taps: frozenset[str]) -> dict[str, Tensor]:
-        """The feature maps of the picture proper, ``(c, h // s, w // s)``, put together from tiles."""
-        padded = reflected(picture)
-        height, width = picture.shape[-2:]
-        whole: dict[str, Tensor] = {}
-        for tile in self._tiling(padded, taps):
-            part = padded[(..., *tile.span.slices)]
-            for name, (features, place) in self._owned(part, tile, taps, padded.shape).items():
-                if name not in whole:
-                    stride = self.extractor.taps[name].stride
-                    shape = (features.shape[1], height // stride, width // stride)
-                    whole[name] = features.new_empty(shape)
-                whole[name][(slice(None), *place.slices)] = features[0]
-        return whole
+    def chain(self, taps: frozenset[str]) -> Chain:
+        """The net down to the deepest of the taps, prepared once."""
+        if taps not in self._chains:
+            self._chains[taps] = Chain(self.extractor, taps, self.precision, tf32=self.tf32)
+        return self._chains[taps]
 
-    def _tiling(self, padded: Tensor, taps: frozenset[str]) -> Tiling:
+    @cached_property
+    def _chains(self) -> dict[frozenset[str], Chain]:
+        return {}
+
+    def tiling(self, frame: Frame, taps: frozenset[str], band: Rows | None = None) -> Tiling:
+        """The tiles of a frame's band for these taps."""
         known = [self.extractor.taps[name] for name in taps]
         return plan_tiling(
-            padded.shape[-2],
-            padded.shape[-1],
-            self.tile,
-            radius=max(tap.radius for tap in known),
-            stride=max(tap.stride for tap in known),
-        )
+            frame.rows, frame.columns, self.tile, band=band,
+            radius=max(tap.radius for tap in known), stride=max(tap.stride for tap in known),
+        )  # fmt: skip
 
-    def _whole(self, padded: Tensor, objective: Objective) -> list[Sums]:
-        everything = Window(0, padded.shape[-2], 0, padded.shape[-1])
-        return self._tile_sums(padded, Tile(everything, everything), objective, padded.shape)
+    def place(self, tap: str, tile: Tile, frame: Frame) -> tuple[Window, Place]:
+        """A tile's own positions at a tap, without the margin: in its map, and in the frame's."""
+        stride = self.extractor.taps[tap].stride
+        rows, columns = frame.rows // stride, frame.columns // stride
+        inside = tile.core.intersection(frame.proper).coarsened(stride, rows, columns)
+        local = inside.within(tile.span.coarsened(stride, rows, columns))
+        place = inside.within(frame.proper.coarsened(stride, rows, columns))
+        return local, Place(place, stride, frame.down, frame.across)
 
-    def _added(self, padded: Tensor, objective: Objective) -> list[Sums]:
-        total: list[Sums] | None = None
-        for tile in self._tiling(padded, objective.taps):
-            found = self._tile_sums(padded[(..., *tile.span.slices)], tile, objective, padded.shape)
-            total = found if total is None else [_add(a, b) for a, b in zip(total, found, strict=True)]
-        assert total is not None
+
+class Sweep:
+    """One gradient under way: the loss first, then the pixels' gradient strip by strip.
+
+    Every rank of the mesh makes one and runs through it, whether or not its band has rows.
+    """
+
+    def __init__(  # what one gradient is made of
+        self, evaluator: Evaluator, rows: Tensor, objective: Objective, origin: int,
+        band: Rows | None, mesh: Mesh,
+    ) -> None:  # fmt: skip
+        self._evaluator, self._rows, self._objective = evaluator, rows, objective
+        self._origin, self._mesh = origin, mesh
+        self._frame = objective.frame
+        self._chain = evaluator.chain(objective.taps)
+        self._tiling = evaluator.tiling(self._frame, objective.taps, band)
+        self._kept: dict[Tile, Tape] = {}
+        self._known: tuple[Tensor, list[object]] | None = None
+        frame = self._frame
+        self._shade = objective.variation / ((frame.height - frame.down) * (frame.width - frame.across))
+
+    @property
+    def loss(self) -> Tensor:
+        """The loss of the whole picture, the same on every rank; 0-d."""
+        return self._outcome()[0]
+
+    def _outcome(self) -> tuple[Tensor, list[object]]:
+        """The loss, and what the terms add to gradients: pass 1, made once.
+
+        By hand and not by ``cached_property``, whose lock all instances share: a rank that waits for
+        the others in here would keep them from coming.
+        """
+        if self._known is None:
+            self._known = self._first_pass()
+        return self._known
+
+    def _first_pass(self) -> tuple[Tensor, list[object]]:
+        found = self.local_sums(keep=self._evaluator.keep)
+        rough = self._roughness()
+        flat = self._mesh.add([rough, *(value for sums in found for value in sums)])
+        values = iter(flat[1:])
+        whole = [tuple(next(values) for _ in sums) for sums in found]
+        loss, cotangents = self._objective.cotangents(whole)
+        return loss + self._shade * flat[0], self._slopes(whole, cotangents)
+
+    @torch.no_grad()
+    def local_sums(self, keep: int = 0) -> list[Sums]:
+        """The sums over this band alone; the first ``keep`` tiles' maps stay for pass 2."""
+        total = self._no_sums()
+        for tile in self._tiling:
+            tape = self._chain.down(self._pixels(tile))
+            add_sums(total, self._tile_sums(tile, tape))
+            if len(self._kept) < keep:
+                self._kept[tile] = tape
         return total
 
-    def _tiled(self, padded: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
-            total = self._added(padded, objective)
-        leaves = [tuple(value.detach().requires_grad_() for value in sums) for sums in total]
-        loss = objective.loss(leaves)
-        flat = [value for sums in leaves for value in sums]
-        cotangents = torch.autograd.grad(loss, flat, allow_unused=True)
-        outer = torch.zeros_like(padded)
-        for tile in self._tiling(padded, objective.taps):
-            window = (..., *tile.span.slices)
-            part = padded[window].clone().requires_grad_()
-            found = self._tile_sums(part, tile, objective, padded.shape)
-            values = [value for sums in found for value in sums]
-            inner = torch.stack(
-                [
-                    (cotangent * value).sum()
-                    for cotangent, value in zip(cotangents, values, strict=True)
-                    if cotangent is not None and value.requires_grad
-                ]
-            ).sum()
-            (pixels,) = torch.autograd.grad(inner, part)
-            outer[window] += pixels
-        return loss.detach(), outer
+    @torch.no_grad()
+    def __iter__(self) -> Iterator[Strip]:
+        """Pass 2: strips of the gradient, top to bottom, each row once, as soon as it is final."""
+        _, slopes = self._outcome()
+        strips = _Strips(self._rows, self._origin)
+        rows = list(self._tiling.rows)
+        for number, row in enumerate(rows):
+            for tile in row:
+                tape = self._kept.pop(tile, None) or self._chain.down(self._pixels(tile))
+                pixels = self._pulled(tile, tape, slopes)
+                strips.add(*self._frame.fold(pixels, tile.span))
+            last = number + 1 == len(rows)
+            yield from strips.ready(None if last else self._final_before(rows[number + 1][0]))
+        if not rows:
+            yield from strips.ready(None)
 
-    def _tile_sums(
-        self, part: Tensor, tile: Tile, objective: Objective, shape: torch.Size
-    ) -> list[Sums]:
-        owned = self._owned(part, tile, objective.taps, shape)
-        return objective.sums(
-            {name: features for name, (features, _) in owned.items()},
-            {name: place for name, (_, place) in owned.items()},
-        )
+    def _final_before(self, following: Tile) -> int:
+        """Rows of the picture above this one are neither changed nor read by that tile or later ones.
 
-    def _owned(
-        self, part: Tensor, tile: Tile, taps: frozenset[str], shape: torch.Size
-    ) -> dict[str, tuple[Tensor, Window]]:
-        """Per tap, features of the tile's core within the picture proper, and their place there.
-
-        ``part`` holds the pixels of the tile's span; ``shape`` is the padded picture's.
+        The last rows also get what the reflection below them adds.
         """
-        height, width = shape[-2:]
-        proper = Window(MARGIN, height - MARGIN, MARGIN, width - MARGIN)
-        core = _intersection(tile.core, proper)
-        owned = {}
-        for name, features in self.features(part, taps).items():
-            stride = self.extractor.taps[name].stride
-            rows, columns = height // stride, width // stride
-            inside = core.coarsened(stride, rows, columns)
-            seen = tile.span.coarsened(stride, rows, columns)
-            local = inside.within(seen)
-            place = inside.within(proper.coarsened(stride, rows, columns))
-            owned[name] = features[(..., *local.slices)], place
-        return owned
+        reached = self._frame.down + following.span.top - MARGIN
+        return min(reached, self._frame.height - MARGIN - 1)
+
+    def _pixels(self, tile: Tile) -> Tensor:
+        return self._frame.window(self._rows, self._origin, tile.span)
+
+    def _tile_sums(self, tile: Tile, tape: Tape) -> list[Sums]:
+        objective, content = self._objective, self._content(tile)
+        places = {tap: self._evaluator.place(tap, tile, self._frame) for tap in objective.taps}
+        patches = {tap: Patch(tape.at(tap), local) for tap, (local, _) in places.items()}
+        return [term.sums(patches[term.tap], places[term.tap][1], content) for term in objective.terms]
+
+    def _pulled(self, tile: Tile, tape: Tape, slopes: list[object]) -> Tensor:
+        """The gradient with respect to the tile's span."""
+        content = self._content(tile)
+        pairs = list(zip(self._objective.terms, slopes, strict=True))
+
+        def add(tap: str, map_: Tensor, gradient: Tensor) -> None:
+            local, place = self._evaluator.place(tap, tile, self._frame)
+            here, there = Patch(map_, local), Patch(gradient, local)
+            for term, known in pairs:
+                if term.tap == tap:
+                    term.add(here, there, place, content, known)
+
+        source = tape.pixels
+        pixels = self._chain.up(tape, add)
+        if self._factor != 1:
+            pixels /= self._factor
+        core, proper = self._local(tile)
+        add_variation_gradient(source, core, proper, self._shade, pixels)
+        return pixels
+
+    @property
+    def _factor(self) -> float:
+        """Gradients of a mean over millions of pixels would vanish in float16; this keeps them."""
+        narrow = self._evaluator.precision == torch.float16
+        return float(self._frame.height * self._frame.width) if narrow else 1.0
+
+    def _slopes(self, whole: list[Sums], cotangents: list[Sums]) -> list[object]:
+        """What each term adds to gradients, in the precision of its tap's map."""
+        found = []
+        for term, sums, cotangent in zip(self._objective.terms, whole, cotangents, strict=True):
+            kind = self._rows.dtype if term.tap == RGB else self._evaluator.precision
+            scaled = tuple(value * self._factor for value in cotangent)
+            found.append(term.slopes(sums, scaled, kind))
+        return found
+
+    def _roughness(self) -> Tensor:
+        """This band's part of the sum of squared differences."""
+        total = self._rows.new_zeros(())
+        if self._objective.variation:
+            for tile in self._tiling:
+                total = total + squared_differences(self._pixels(tile), *self._local(tile))
+        return total
+
+    def _local(self, tile: Tile) -> tuple[Window, Window]:
+        """The tile's core and the picture proper, both as far as the tile sees, in its own pixels."""
+        proper = self._frame.proper
+        core = tile.core.intersection(proper)
+        return core.within(tile.span), proper.intersection(tile.span).within(tile.span)
+
+    def _content(self, tile: Tile) -> ContentAt:
+        content = self._objective.content
+        return _no_content if content is None else content.of(tile)
+
+    def _no_sums(self) -> list[Sums]:
+        """What a band without rows adds: nothing, in the right shapes."""
+        extractor, precision = self._evaluator.extractor, self._evaluator.precision
+
+        def nothing(tap: str, place: Place) -> Tensor:
+            kind = self._rows.dtype if tap == RGB else precision
+            return self._rows.new_zeros(0, extractor.taps[tap].channels, dtype=kind)
+
+        empty = Place(Window(0, 0, 0, 0), 1)
+        maps = [nothing(term.tap, empty).T[None, ..., None] for term in self._objective.terms]
+        return [
+            term.sums(Patch(map_, empty.window), empty, nothing)
+            for term, map_ in zip(self._objective.terms, maps, strict=True)
+        ]
 
 
-def _add(a: Sums, b: Sums) -> Sums:
-    return tuple(x + y for x, y in zip(a, b, strict=True))
+class _Strips:
+    """Gradient rows that tiles still add to."""
+
+    def __init__(self, rows: Tensor, origin: int) -> None:
+        self._like, self._top = rows, origin
+        self._end = origin + rows.shape[2]
+        self._rows = rows.new_zeros(*rows.shape[:2], 0, rows.shape[3])
+
+    def add(self, top: int, left: int, gradient: Tensor) -> None:
+        """Add a tile's gradient at its place, making room below."""
+        missing = top + gradient.shape[2] - self._top - self._rows.shape[2]
+        if missing > 0:
+            self._rows = functional.pad(self._rows, (0, 0, 0, missing))
+        first = top - self._top
+        window = self._rows[..., first : first + gradient.shape[2], left : left + gradient.shape[3]]
+        window.add_(gradient)
+
+    def ready(self, before: int | None) -> Iterator[Strip]:
+        """The rows above ``before``, which are kept no longer; None for all there are."""
+        if before is None:
+            missing = max(0, self._end - self._top - self._rows.shape[2])
+            done = functional.pad(self._rows, (0, 0, 0, missing))
+            self._rows = self._rows[:, :, :0]
+        else:
+            count = max(0, min(before - self._top, self._rows.shape[2]))
+            done, self._rows = self._rows[:, :, :count], self._rows[:, :, count:].clone()
+        if done.shape[2]:
+            yield self._top, done
+            self._top += done.shape[2]
 
 
-def _intersection(a: Window, b: Window) -> Window:
-    top, left = max(a.top, b.top), max(a.left, b.left)
-    return Window(top, max(top, min(a.bottom, b.bottom)), left, max(left, min(a.right, b.right)))
+def _no_content(tap: str, place: Place) -> Tensor:
+    raise AssertionError(f"a content term reads {tap}, but the objective has no content")

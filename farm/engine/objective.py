@@ -1,18 +1,69 @@
-"""What is minimised: style and content terms, each a loss over additive sums at one tap."""
+"""What is minimised: style and content terms, each a loss over additive sums at one tap.
+
+A term sees the features of a window and knows the adjoint of its sums, so that gradients need no
+autograd through the features.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from farm.engine.frame import Frame
 from farm.engine.losses import StyleLoss, content_loss
-from farm.engine.moments import Moments, Sums, content_sums, style_sums
-from farm.engine.tiling import Window
+from farm.engine.moments import (
+    Moments,
+    Slopes,
+    Sums,
+    add_style_gradient,
+    content_pull,
+    content_sums,
+    style_slopes,
+    style_sums,
+)
+from farm.engine.patch import Patch
+from farm.engine.tiling import Tile, Window
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where features lie: a window of a tap's map of the picture proper, in the map's steps.
+
+    ``down`` and ``across`` are the rows and columns that the frame leaves out.
+    """
+
+    window: Window
+    stride: int
+    down: int = 0
+    across: int = 0
+
+    @property
+    def pixels(self) -> Window:
+        """The same window in the picture's own pixels."""
+        window, stride = self.window, self.stride
+        return Window(
+            self.down + window.top * stride,
+            self.down + window.bottom * stride,
+            self.across + window.left * stride,
+            self.across + window.right * stride,
+        )
+
+
+ContentAt = Callable[[str, Place], Tensor]
+"""The content's features at a tap and a place, ``(n, c)``."""
+
+
+class Content(Protocol):
+    """Where the content's features come from: kept maps, or its pixels through the net again."""
+
+    def of(self, tile: Tile) -> ContentAt:
+        """The features for one tile's core."""
+        ...
 
 
 class Term(Protocol):
@@ -28,8 +79,16 @@ class Term(Protocol):
         """What its loss is multiplied by."""
         ...
 
-    def sums(self, features: Tensor, window: Window) -> Sums:
-        """Additive sums over ``(c, h, w)`` features that lie at ``window`` of the tap's map."""
+    def sums(self, patch: Patch, place: Place, content: ContentAt) -> Sums:
+        """Additive sums over the features of a patch that lies at ``place``."""
+        ...
+
+    def slopes(self, sums: Sums, cotangents: Sums, kind: torch.dtype) -> object:
+        """What ``add`` needs to know of whole-picture sums and the loss's gradient there."""
+        ...
+
+    def add(self, patch: Patch, gradient: Patch, place: Place, content: ContentAt, slopes: Any) -> None:
+        """Add the loss's gradient with respect to the patch's features, in place."""
         ...
 
     def loss(self, sums: Sums) -> Tensor:
@@ -39,7 +98,10 @@ class Term(Protocol):
 
 @dataclass(frozen=True)
 class StyleTerm:
-    """The statistics at one tap, inside one mask, against one or several weighted styles."""
+    """The statistics at one tap, inside one mask, against one or several weighted styles.
+
+    ``mask`` is ``(h, w)``, of the whole picture's size.
+    """
 
     tap: str
     weight: float
@@ -47,9 +109,19 @@ class StyleTerm:
     distance: StyleLoss
     mask: Tensor | None = None
 
-    def sums(self, features: Tensor, window: Window) -> Sums:
-        """``(count, Σ w f, Σ w f fᵀ)`` over the window."""
-        return style_sums(features, None if self.mask is None else self.mask[window.slices])
+    def sums(self, patch: Patch, place: Place, content: ContentAt) -> Sums:
+        """``(count, Σ w f, Σ w f fᵀ)`` there."""
+        return style_sums(patch, self._inside(place))
+
+    def slopes(self, sums: Sums, cotangents: Sums, kind: torch.dtype) -> Slopes:
+        """A matrix and a vector."""
+        return style_slopes(sums, cotangents, kind)
+
+    def add(
+        self, patch: Patch, gradient: Patch, place: Place, content: ContentAt, slopes: Slopes
+    ) -> None:
+        """Adds ``w (b + A f)``."""
+        add_style_gradient(patch, gradient, self._inside(place), slopes)
 
     def loss(self, sums: Sums) -> Tensor:
         """The weighted mean of the distances to the styles."""
@@ -57,48 +129,79 @@ class StyleTerm:
         parts = [share * self.distance(found, target) for share, target in self.targets]
         return torch.stack(parts).sum()
 
+    def _inside(self, place: Place) -> Tensor | None:
+        if self.mask is None:
+            return None
+        return mask_at(self.mask[place.pixels.slices], place.stride).flatten()
+
 
 @dataclass(frozen=True)
 class ContentTerm:
-    """Instance-normalised features at one tap against those of the content, ``(c, h, w)``."""
+    """Instance-normalised features at one tap against those of the content.
+
+    ``level`` is ``(count, Σc, Σc²)`` of the whole content, which never changes.
+    """
 
     tap: str
     weight: float
-    target: Tensor = field(repr=False)
+    level: Sums = field(repr=False)
 
-    def sums(self, features: Tensor, window: Window) -> Sums:
-        """Per-channel sums of the picture's and the content's features over the window."""
-        return content_sums(features, self.target[(slice(None), *window.slices)])
+    def sums(self, patch: Patch, place: Place, content: ContentAt) -> Sums:
+        """``(Σg, Σg², Σgc)`` per channel there."""
+        return content_sums(patch.flat, content(self.tap, place))
+
+    def slopes(self, sums: Sums, cotangents: Sums, kind: torch.dtype) -> Sums:
+        """The cotangents as they are."""
+        return cotangents
+
+    def add(
+        self, patch: Patch, gradient: Patch, place: Place, content: ContentAt, slopes: Sums
+    ) -> None:
+        """Adds ``a + 2 b g + d c``."""
+        gradient.add(content_pull(patch.flat, content(self.tap, place), slopes))
 
     def loss(self, sums: Sums) -> Tensor:
         """One minus the mean correlation."""
-        return content_loss(sums)
+        count, level, square = self.level
+        return content_loss((count, *sums, level, square))
 
 
 @dataclass(frozen=True)
 class Objective:
-    """All terms, and the weight of total variation on the pixels."""
+    """All terms, and the weight of total variation on the pixels, for one frame of the picture.
 
+    ``variation`` weighs the mean squared difference of 4-neighbours. ``content`` knows the content's
+    features; an objective without content terms does without.
+    """
+
+    frame: Frame
     terms: Sequence[Term]
     variation: float = 0.0
+    content: Content | None = None
 
     @property
     def taps(self) -> frozenset[str]:
         """The taps that the terms read."""
         return frozenset(term.tap for term in self.terms)
 
-    def sums(self, features: Mapping[str, Tensor], windows: Mapping[str, Window]) -> list[Sums]:
-        """The sums of every term over features ``(1, c, h, w)`` that lie at ``windows``."""
-        return [term.sums(features[term.tap][0], windows[term.tap]) for term in self.terms]
-
     def loss(self, sums: Sequence[Sums]) -> Tensor:
         """The weighted sum of the terms' losses, without total variation."""
         parts = [term.weight * term.loss(found) for term, found in zip(self.terms, sums, strict=True)]
         return torch.stack(parts).sum()
 
+    def cotangents(self, sums: Sequence[Sums]) -> tuple[Tensor, list[Sums]]:
+        """The loss of whole-picture sums, and its gradient with respect to each of them."""
+        leaves = [tuple(value.detach().requires_grad_() for value in found) for found in sums]
+        with torch.enable_grad():
+            loss = self.loss(leaves)
+        flat = [value for found in leaves for value in found]
+        slopes = iter(torch.autograd.grad(loss, flat, materialize_grads=True))
+        return loss.detach(), [tuple(next(slopes) for _ in found) for found in leaves]
 
-def mask_at(mask: Tensor, rows: int, columns: int) -> Tensor:
-    """A ``(h, w)`` mask averaged down to a feature map's ``rows × columns``, which may be 0."""
+
+def mask_at(mask: Tensor, stride: int) -> Tensor:
+    """A ``(h, w)`` mask averaged down to a feature map's ``(h // stride, w // stride)``."""
+    rows, columns = mask.shape[0] // stride, mask.shape[1] // stride
     if not rows or not columns:
         return mask.new_zeros(rows, columns)
-    return F.interpolate(mask[None, None], (rows, columns), mode="area")[0, 0]
+    return F.avg_pool2d(mask[None, None], stride)[0, 0] if stride > 1 else mask

@@ -1,68 +1,40 @@
-"""Gatys optimisation over a pyramid, as a generator of typed iterates."""
+"""Gatys optimisation over a pyramid, as a generator of typed iterates.
+
+Every rank of a mesh runs the same generator over its own rows of the picture; on one device that is all
+of them. Losses are the same everywhere, so all ranks take the same turns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from time import monotonic
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from farm.engine.adam import AdamOptions, AdamState, resample
-from farm.engine.colour_match import colour_statistics, match_colours, tint
-from farm.engine.extractor import RGB
-from farm.engine.gradient import Evaluator, Gradient
-from farm.engine.losses import STYLE_LOSSES
-from farm.engine.moments import Moments
-from farm.engine.objective import ContentTerm, Objective, StyleTerm, Term, mask_at
+from farm.engine.adam import AdamState
+from farm.engine.evaluation import Evaluation, Scene, layout_for, resampled
+from farm.engine.gradient import Evaluator
+from farm.engine.guard import Guard
+from farm.engine.halo import Halo, collect
+from farm.engine.layout import Layout
+from farm.engine.lbfgs import LbfgsState
+from farm.engine.mesh import Alone, Mesh
 from farm.engine.pyramid import Scale
+from farm.engine.recipe import OptimiserName, Recipe
+from farm.engine.resample import resample_rows, source_rows
+from farm.engine.state import Counters
+from farm.engine.styles import Style
 
-SHIFTS = ((0, 0), (3, 5), (6, 2), (5, 7))
-"""Pixels that are left out at the top and the left, by turns.
-
-Pools see the picture through a grid, and optimisation locks patterns to it that show as dots and
-crosses. Moving the grid from iteration to iteration averages them away.
-"""
-SHIFTED_FROM = 64
-"""Shorter sides than this, in pixels, are not worth shifting."""
-
-Targets = list[dict[str, Moments]]
-"""Per style, its moments by tap."""
-
-
-@dataclass(frozen=True)
-class Style:
-    """A style picture ``(1, 3, h, w)`` in [0, 1], its share, and where on the content it goes.
-
-    ``mask`` is ``(h, w)`` of the content's size, None for everywhere.
-    """
-
-    picture: Tensor
-    weight: float = 1.0
-    mask: Tensor | None = None
-    scale: float = 1.0
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What decides how the picture looks, apart from the pictures."""
-
-    style_taps: tuple[str, ...]
-    content_taps: tuple[str, ...]
-    loss: str = "covariance"
-    content: float = 1.0
-    variation: float = 1.0
-    rgb: float = 1.0
-    adam: AdamOptions = field(default_factory=AdamOptions)
+State = AdamState | LbfgsState
 
 
 @dataclass(frozen=True)
 class Iterate:
-    """One iteration done.
+    """One iteration done, as one rank sees it.
 
-    ``loss`` is left on the device: reading it waits for the device, so read it seldom.
+    ``loss`` is that of the whole picture before the step, and is left on the device: reading it waits
+    for the device, so read it seldom. ``tile`` is the side of the tiles, None for untiled.
     """
 
     scale: int
@@ -70,9 +42,11 @@ class Iterate:
     iteration: int
     iterations: int
     loss: Tensor
-    state: AdamState
-    options: AdamOptions
+    state: State
     seconds: float
+    layout: Layout
+    guard: Guard
+    tile: int | None = None
 
     @property
     def ends_scale(self) -> bool:
@@ -86,41 +60,36 @@ class Iterate:
 
     @property
     def picture(self) -> Tensor:
-        """The averaged picture so far, ``(1, 3, h, w)`` in [0, 1]."""
-        return self.state.output(self.options).clamp(0, 1)
+        """What this rank has to show, ``(1, 3, rows, width)`` in [0, 1]; the whole on one device."""
+        return self.state.output()
+
+    def strips(self, mesh: Mesh, rows: int) -> Iterator[tuple[int, Tensor]]:
+        """The whole picture from the top in strips of ``rows``, on rank 0; never held whole there.
+
+        Every rank calls this and goes through it; the others only serve.
+        """
+        if mesh.size > 1:
+            yield from collect(mesh, self.picture, self.layout.owned, rows)
+            return
+        for top in range(0, self.state.picture.shape[2], rows):
+            yield top, self.state.output(top, top + rows).cpu()
 
 
 @dataclass(frozen=True)
 class Resume:
-    """Where a checkpointed run goes on: after ``iteration`` iterations of scale number ``scale``."""
+    """Where a checkpointed run goes on: after ``iteration`` iterations of scale number ``scale``.
+
+    ``read`` gives rows ``[top, bottom)`` of the state's tensors.
+    """
 
     scale: int
     iteration: int
-    state: AdamState
+    optimiser: OptimiserName
+    counters: Counters
+    read: Callable[[int, int], Mapping[str, Tensor]]
 
 
-def harmonise(
-    content: Tensor, styles: Sequence[Style], strength: float, *, keep: bool
-) -> tuple[Tensor, list[Style]]:
-    """Content and styles in one palette: the styles' or, with ``keep``, the content's.
-
-    Gradients move textures readily but colours slowly, and a patch that starts in a wrong colour tends
-    to stay in it, so the palette is settled in closed form before the first iteration.
-    """
-    if keep:
-        mean, covariance = colour_statistics(content)
-        matched = [match_colours(style.picture, mean, covariance).clamp(0, 1) for style in styles]
-        return content, [
-            replace(style, picture=picture) for style, picture in zip(styles, matched, strict=True)
-        ]
-    total = sum(style.weight for style in styles)
-    found = [(style.weight / total, colour_statistics(style.picture)) for style in styles]
-    mean = torch.stack([share * one for share, (one, _) in found]).sum(0)
-    covariance = torch.stack([share * one for share, (_, one) in found]).sum(0)
-    return tint(content, mean, covariance, strength), list(styles)
-
-
-def optimise(
+def optimise(  # noqa: PLR0913  # what a print is made of
     content: Tensor,
     styles: Sequence[Style],
     evaluator: Evaluator,
@@ -129,112 +98,110 @@ def optimise(
     resume: Resume | None = None,
     *,
     init: Tensor | None = None,
+    mesh: Mesh | None = None,
+    speeds: Sequence[float] | None = None,
+    calmed: int = 0,
 ) -> Iterator[Iterate]:
     """Stylise ``content`` ``(1, 3, h, w)``, scale by scale; yields after every iteration.
 
-    The first scale starts from ``init``, of any size, or else from the content.
-    Scales are numbered from 1. The generator holds one scale's tensors at a time.
+    The first scale starts from ``init``, of any size, or else from the content. Scales are numbered
+    from 1. Where memory runs out before a step was made, tiles are halved and the iteration is
+    made again.
+
+    Args:
+        speeds: of the mesh's ranks, in any unit; alike if absent.
+        calmed: times the step is halved beyond what the resumed state says.
+
+    Raises:
+        Diverged: the loss blew up.
     """
-    state = resume.state if resume else None
+    mesh = mesh or Alone(content.device)
+    run = _Run(content, styles, evaluator, recipe, mesh, speeds or [1.0] * mesh.size, init)
+    before: tuple[State, Scale, Layout] | None = None
     for number, scale in enumerate(scales, start=1):
-        if resume and number < resume.scale:
-            continue
         done = resume.iteration if resume and number == resume.scale else 0
-        small = resample(content, scale.height, scale.width).clamp(0, 1)
-        if state is None:
-            first = small if init is None else resample(init, scale.height, scale.width).clamp(0, 1)
-            state = AdamState.start(first)
-        elif done == 0 or state.picture.shape != small.shape:
-            state = state.enlarged(scale.height, scale.width, recipe.adam)
-        if done >= scale.iterations:
+        if resume and (number < resume.scale or (number == resume.scale and done >= scale.iterations)):
+            if number == resume.scale:
+                layout = layout_for(scale, run.evaluator, recipe, run.speeds)
+                before = run.restored(resume, scale, layout, calmed), scale, layout
             continue
-        objectives = _shifted_objectives(small, styles, evaluator, recipe)
-        for iteration in range(done + 1, scale.iterations + 1):
-            began = monotonic()
-            gradient = _shifted_gradient(evaluator, objectives, state.picture, iteration)
-            state.update(gradient.pixels, recipe.adam)
-            yield Iterate(
-                number, len(scales), iteration, scale.iterations, gradient.loss, state, recipe.adam,
-                monotonic() - began,
-            )  # fmt: skip
+        scene = Scene(run.content, styles, run.evaluator, recipe, scale, mesh, run.speeds)
+        if done and resume:
+            state = run.restored(resume, scale, scene.layout, calmed)
+        elif before:
+            state = run.enlarged(before, scale, scene.layout)
+        else:
+            state = run.started(scale, scene.layout, calmed)
+        before = state, scale, scene.layout
+        yield from _iterations(scene, state, (number, len(scales)), scale, done)
+        run.evaluator = scene.evaluator
+        del scene, state  # what they hold makes room for the next scale
 
 
-def _shifted_objectives(
-    content: Tensor, styles: Sequence[Style], evaluator: Evaluator, recipe: Recipe
-) -> list[Objective]:
-    """One objective per shift: for the content without its first rows and columns."""
-    size = content.shape[-2:]
-    fitted = [
-        style if style.mask is None else replace(style, mask=mask_at(style.mask, *size))
-        for style in styles
-    ]
-    targets = _targets(content, styles, evaluator, recipe)
-    found = []
-    for down, across in SHIFTS if min(size) >= SHIFTED_FROM else SHIFTS[:1]:
-        cut = [
-            style if style.mask is None else replace(style, mask=style.mask[down:, across:])
-            for style in fitted
-        ]
-        crop = content[..., down:, across:]
-        found.append(build_objective(crop, cut, evaluator, recipe, targets))
-    return found
+def _iterations(
+    scene: Scene, state: State, number: tuple[int, int], scale: Scale, done: int
+) -> Iterator[Iterate]:
+    guard = Guard(number[0])
+    for iteration in range(done + 1, scale.iterations + 1):
+        began = monotonic()
+        loss = Evaluation(scene, state).run(iteration)
+        guard.watch(loss, iteration)
+        yield Iterate(
+            *number, iteration, scale.iterations, loss, state, monotonic() - began, scene.layout, guard,
+            scene.evaluator.tile,
+        )  # fmt: skip
 
 
-def _shifted_gradient(
-    evaluator: Evaluator, objectives: Sequence[Objective], picture: Tensor, iteration: int
-) -> Gradient:
-    """The gradient at this iteration's shift; rows and columns that were left out have none."""
-    number = iteration % len(objectives)
-    down, across = SHIFTS[number]
-    found = evaluator(picture[..., down:, across:], objectives[number])
-    return Gradient(found.loss, F.pad(found.pixels, (across, 0, down, 0)))
+@dataclass
+class _Run:
+    """What stays the same from scale to scale, and how states come to be."""
 
+    content: Tensor
+    styles: Sequence[Style]
+    evaluator: Evaluator
+    recipe: Recipe
+    mesh: Mesh
+    speeds: Sequence[float]
+    init: Tensor | None
 
-def _targets(content: Tensor, styles: Sequence[Style], evaluator: Evaluator, recipe: Recipe) -> Targets:
-    taps, long = (RGB, *recipe.style_taps), max(content.shape[-2:])
-    return [style_moments(style, evaluator, taps, long) for style in styles]
+    def started(self, scale: Scale, layout: Layout, calmed: int) -> State:
+        """The state before the first step."""
+        source = self.content if self.init is None else self.init
+        top, bottom = layout.owned[self.mesh.rank]
+        picture = resampled(source, scale, top, bottom)
+        state: State
+        if self.recipe.optimiser == "adam":
+            state = AdamState.start(picture, self.recipe.adam, scale.pixels)
+        else:
+            state = LbfgsState.start(picture, self.recipe.lbfgs, scale.pixels)
+        for _ in range(calmed):
+            state.calm()
+        return state
 
+    def restored(self, resume: Resume, scale: Scale, layout: Layout, calmed: int) -> State:
+        """The state of a checkpoint, this rank's rows of it."""
+        tensors = resume.read(*layout.owned[self.mesh.rank])
+        state: State
+        if resume.optimiser == "adam":
+            state = AdamState.restored(tensors, resume.counters, self.recipe.adam, scale.pixels)
+        else:
+            state = LbfgsState.restored(tensors, resume.counters, self.recipe.lbfgs, scale.pixels)
+        for _ in range(calmed):
+            state.calm()
+        return state
 
-def build_objective(
-    content: Tensor,
-    styles: Sequence[Style],
-    evaluator: Evaluator,
-    recipe: Recipe,
-    targets: Targets | None = None,
-) -> Objective:
-    """The objective for a content ``(1, 3, h, w)``; ``targets`` are the styles' moments if known."""
-    terms: list[Term] = []
-    total = sum(style.weight for style in styles)
-    taps = (RGB, *recipe.style_taps)
-    targets = targets or _targets(content, styles, evaluator, recipe)
-    groups: dict[int | None, list[int]] = {}
-    for index, style in enumerate(styles):
-        groups.setdefault(None if style.mask is None else index, []).append(index)
-    for key, members in groups.items():
-        for tap in taps:
-            share = recipe.rgb if tap == RGB else 1 / len(recipe.style_taps)
-            chosen = [(styles[i].weight / total, targets[i][tap]) for i in members]
-            mask = None if key is None else styles[key].mask
-            if mask is not None:
-                stride = evaluator.extractor.taps[tap].stride
-                mask = mask_at(mask, content.shape[-2] // stride, content.shape[-1] // stride)
-            terms.append(StyleTerm(tap, share, chosen, STYLE_LOSSES[recipe.loss], mask))
-    kept = evaluator.maps(content, frozenset(recipe.content_taps))
-    share = recipe.content / len(recipe.content_taps)
-    terms.extend(ContentTerm(tap, share, kept[tap]) for tap in recipe.content_taps)
-    return Objective(terms, recipe.variation)
+    def enlarged(self, before: tuple[State, Scale, Layout], scale: Scale, layout: Layout) -> State:
+        """The state at a larger scale and under its layout."""
+        state, old, was = before
+        top, bottom = layout.owned[self.mesh.rank]
+        needed = [source_rows(old.height, scale.height, *rows) for rows in layout.owned]
+        halo = Halo(self.mesh, was.owned, needed)
 
+        def enlarge(rows: Tensor, kind: str) -> Tensor:
+            source = halo.fetch(rows)
+            origin = was.owned[self.mesh.rank][0] if source is rows else needed[self.mesh.rank][0]
+            return resample_rows(
+                source, origin, old.height, scale.height, scale.width, top, bottom, kind=kind
+            )
 
-def style_moments(
-    style: Style, evaluator: Evaluator, taps: Sequence[str], canvas: int
-) -> dict[str, Moments]:
-    """The style's moments at each tap, seen at the size it has on a canvas of that long edge.
-
-    A style is never enlarged: that would only teach the picture to be blurred.
-    """
-    height, width = style.picture.shape[-2:]
-    share = min(1.0, canvas * style.scale / max(height, width))
-    small = resample(style.picture, max(32, round(height * share)), max(32, round(width * share)))
-    probe = Objective([StyleTerm(tap, 1.0, (), STYLE_LOSSES["gram"]) for tap in taps])
-    found = evaluator.sums(small.clamp(0, 1), probe)
-    return {tap: Moments.of(sums) for tap, sums in zip(taps, found, strict=True)}
+        return state.enlarged(enlarge, scale.pixels)

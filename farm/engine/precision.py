@@ -1,30 +1,72 @@
-"""Which precision this processor convolves fastest in, found by a short measurement."""
+"""Which precision this device convolves fastest in, found by a short measurement."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 
 import torch
 
 from farm.engine.extractor import Extractor
+from farm.engine.frame import Frame
 from farm.engine.gradient import Evaluator
 from farm.engine.losses import gram_loss
 from farm.engine.moments import Moments
 from farm.engine.objective import Objective, StyleTerm
+from farm.errors import InvalidInput
 
 NAMES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _WORTH_IT = 1.15
-"""bfloat16 costs accuracy, so it has to be this much faster."""
+"""Fewer digits cost accuracy, so they have to be this much faster."""
+_SIDE = 192
 
 
-def precision(name: str, extractor: Extractor, device: torch.device) -> torch.dtype:
-    """The dtype of that name; ``auto`` measures one small gradient in each."""
+@dataclass(frozen=True)
+class Precision:
+    """Of convolutions; moments, losses and pixels are float32 always."""
+
+    name: str
+    dtype: torch.dtype
+    tf32: bool = False
+    processor: bool = True
+    """Whether a processor has it, and not only a GPU."""
+    chosen: bool = True
+    """Whether it is taken unasked: float16 ends at 65504, and VGG-19's activations come near."""
+
+
+PRECISIONS = {
+    one.name: one
+    for one in (
+        Precision("float32", torch.float32),
+        Precision("tfloat32", torch.float32, tf32=True, processor=False),
+        Precision("bfloat16", torch.bfloat16),
+        Precision("float16", torch.float16, processor=False, chosen=False),
+    )
+}
+
+
+def precision(name: str, extractor: Extractor, device: torch.device) -> Precision:
+    """The precision of that name; ``auto`` measures one small gradient in each.
+
+    Raises:
+        InvalidInput: the device does not have it.
+    """
     if name != "auto":
-        return NAMES[name]
-    seconds = {kind: _gradient_seconds(extractor, kind, device) for kind in NAMES.values()}
-    faster = seconds[torch.float32] / seconds[torch.bfloat16]
-    return torch.bfloat16 if faster > _WORTH_IT else torch.float32
+        asked = PRECISIONS[name]
+        if device.type == "cpu" and not asked.processor:
+            raise InvalidInput(
+                f"engine.precision: {name!r} needs a GPU; use bfloat16, float32 or auto.",
+                field="engine.precision",
+            )
+        return asked
+    able = [
+        one for one in PRECISIONS.values() if one.chosen and (one.processor or device.type != "cpu")
+    ]
+    pace = {one.name: gradient_seconds(extractor, one, device) for one in able}
+    exact = pace["float32"]
+    worth = [one for one in able if one.name == "float32" or exact / pace[one.name] > _WORTH_IT]
+    return min(worth, key=lambda one: pace[one.name])
 
 
 def name_of(dtype: torch.dtype) -> str:
@@ -32,18 +74,19 @@ def name_of(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _gradient_seconds(extractor: Extractor, kind: torch.dtype, device: torch.device) -> float:
-    """Best of three after one warm-up, for 192 × 192 pixels."""
-    picture = torch.linspace(0, 1, 3 * 192 * 192, device=device).reshape(1, 3, 192, 192)
+def gradient_seconds(extractor: Extractor, kind: Precision, device: torch.device) -> float:
+    """Seconds of a gradient of 192 × 192 pixels down to the deepest tap; best of three."""
+    picture = torch.linspace(0, 1, 3 * _SIDE**2, device=device).reshape(1, 3, _SIDE, _SIDE)
     tap = list(extractor.taps)[-1]
     width = extractor.taps[tap].channels
     target = Moments(torch.ones(width, device=device), torch.eye(width, device=device))
-    objective = Objective([StyleTerm(tap, 1.0, [(1.0, target)], gram_loss)])
-    evaluator = Evaluator(extractor, None, kind)
+    term = StyleTerm(tap, 1.0, [(1.0, target)], gram_loss)
+    evaluator = Evaluator(extractor, None, kind.dtype, tf32=kind.tf32)
+    objective = Objective(Frame(_SIDE, _SIDE), [term])
     taken = []
     for _ in range(4):
         began = perf_counter()
-        evaluator(picture, objective).loss.item()
+        evaluator(picture, objective).pixels[0, 0, 0, 0].item()
         taken.append(perf_counter() - began)
     return min(taken[1:])
 

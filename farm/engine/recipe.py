@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
 
 from torch import Tensor
 
-from farm.engine.optimise import Recipe
+from farm.engine.adam import AdamOptions
+from farm.engine.extractor import RGB
+from farm.engine.lbfgs import LbfgsOptions
 
+OptimiserName = Literal["adam", "lbfgs"]
 Number = TypeVar("Number", float, Tensor)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides how the picture looks, apart from the pictures."""
+
+    style_taps: tuple[str, ...]
+    content_taps: tuple[str, ...]
+    loss: str = "covariance"
+    content: float = 1.0
+    variation: float = 1.0
+    rgb: float = 1.0
+    optimiser: OptimiserName = "adam"
+    adam: AdamOptions = field(default_factory=AdamOptions)
+    lbfgs: LbfgsOptions = field(default_factory=LbfgsOptions)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The weight of each tap's statistics; colours count as much as all features."""
+        return {RGB: self.rgb, **{tap: 1 / len(self.style_taps) for tap in self.style_taps}}
+
+    @property
+    def taps(self) -> frozenset[str]:
+        """All taps that are read."""
+        return frozenset((RGB, *self.style_taps, *self.content_taps))
+
 
 RECIPES: dict[str, Recipe] = {
     "farm-texture": Recipe(

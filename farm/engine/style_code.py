@@ -9,7 +9,7 @@ from torch import Tensor
 
 from farm.engine.colour_match import colour_statistics
 from farm.engine.extractor import Extractor
-from farm.engine.gradient import MARGIN, reflected
+from farm.engine.frame import MARGIN, reflected
 
 CODE_TAPS = ("conv1_2", "conv2_2", "conv3_2", "conv4_2")
 

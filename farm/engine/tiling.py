@@ -7,6 +7,7 @@ picture; the halo is rounded up to the stride for the same reason.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,6 +38,13 @@ class Window:
             min(columns, self.right // stride),
         )
 
+    def intersection(self, other: Window) -> Window:
+        """What both hold; of no size where they are apart."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        return Window(
+            top, max(top, min(self.bottom, other.bottom)), left, max(left, min(self.right, other.right))
+        )
+
     def within(self, outer: Window) -> Window:
         """This window in the coordinates of ``outer``, which contains it."""
         return Window(
@@ -57,20 +65,31 @@ class Tile:
 
 @dataclass(frozen=True)
 class Tiling:
-    """A plan for a picture of ``height × width`` pixels; ``tile`` is the core's side."""
+    """A plan for rows ``[top, bottom)`` of a picture of ``height × width`` pixels.
+
+    ``tall`` and ``wide`` are a core's sides; tiles see each other's rows, and those beyond the band.
+    """
 
     height: int
     width: int
-    tile: int
+    tall: int
+    wide: int
     halo: int
+    top: int
+    bottom: int
 
     def __iter__(self) -> Iterator[Tile]:
-        for top in range(0, self.height, self.tile):
-            for left in range(0, self.width, self.tile):
-                yield self._tile(top, left)
+        for row in self.rows:
+            yield from row
+
+    @property
+    def rows(self) -> Iterator[list[Tile]]:
+        """The tiles, row by row."""
+        for top in range(self.top, self.bottom, self.tall):
+            yield [self._tile(top, left) for left in range(0, self.width, self.wide)]
 
     def _tile(self, top: int, left: int) -> Tile:
-        bottom, right = min(top + self.tile, self.height), min(left + self.tile, self.width)
+        bottom, right = min(top + self.tall, self.bottom), min(left + self.wide, self.width)
         span = Window(
             max(0, top - self.halo),
             min(self.height, bottom + self.halo),
@@ -79,21 +98,32 @@ class Tiling:
         )
         return Tile(Window(top, bottom, left, right), span)
 
-    @property
-    def single(self) -> bool:
-        """Whether one tile holds the whole picture."""
-        return self.tile >= self.height and self.tile >= self.width
 
-
-def plan_tiling(height: int, width: int, tile: int | None, *, radius: int, stride: int) -> Tiling:
+def plan_tiling(  # a plan of several numbers
+    height: int, width: int, tile: int | None, *, radius: int, stride: int,
+    band: tuple[int, int] | None = None,
+) -> Tiling:  # fmt: skip
     """Tiles of about ``tile`` pixels a side (None: untiled) for a net of that reach and stride.
+
+    ``band`` is the rows to be covered, from one multiple of the stride to another or to the picture's
+    end; all if absent.
 
     Raises:
         ValueError: the tile is smaller than the stride.
     """
     halo = -(-radius // stride) * stride
-    if tile is None:
-        return Tiling(height, width, max(height, width), halo)
-    if tile < stride:
+    top, bottom = band or (0, height)
+    if tile is not None and tile < stride:
         raise ValueError(f"a tile of {tile} px is smaller than the net's stride of {stride} px")
-    return Tiling(height, width, tile // stride * stride, halo)
+    tall, wide = (side(length, tile, stride) for length in (bottom - top, width))
+    return Tiling(height, width, tall, wide, halo, top, bottom)
+
+
+def side(length: int, tile: int | None, stride: int) -> int:
+    """A core's side, a multiple of the stride, for so many pixels: about ``tile``, at most 1¼ of it.
+
+    All cores are alike, for a narrow one at the end would see mostly halo: pictures of 1024 px have
+    1056 with the reflection around them.
+    """
+    count = 1 if tile is None else max(1, math.ceil(length / tile - 0.25))
+    return max(stride, math.ceil(length / count / stride) * stride)

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from hypothesis import settings
 from torch import Tensor, nn
 
+from farm.engine.evaluation import Scene
 from farm.engine.extractor import Extractor
-from farm.engine.optimise import Recipe
+from farm.engine.frame import reflected
+from farm.engine.gradient import Evaluator
+from farm.engine.losses import total_variation
+from farm.engine.mesh import Alone
+from farm.engine.objective import Objective, Place
+from farm.engine.patch import Patch
+from farm.engine.pyramid import Scale
+from farm.engine.recipe import Recipe
+from farm.engine.styles import Style
+from farm.engine.tiling import Tile, Window
 
 torch.set_num_threads(1)  # on tensors this small threads cost more than they give
 
@@ -56,3 +67,53 @@ def waves(height: int, width: int, seed: int = 0, dtype: torch.dtype = torch.flo
 def relative(found: Tensor, wanted: Tensor) -> float:
     """``‖found − wanted‖ / ‖wanted‖``."""
     return float((found - wanted).norm() / wanted.norm())
+
+
+def styles_of(kind: str, height: int, width: int) -> list[Style]:
+    """One style, two blended, or some of them behind masks."""
+    first, second = noise(1, 3, 60, 71, seed=1), noise(1, 3, 83, 40, seed=2) ** 2
+    mask = noise(height, width, seed=3)
+    return {
+        "one": [Style(first)],
+        "two": [Style(first, 1.0), Style(second, 2.5)],
+        "masked": [Style(first, 1.0, mask), Style(second, 2.0, 1 - mask)],
+        "mixed": [Style(first, 1.0, mask), Style(second, 0.5)],
+    }[kind]
+
+
+def scene(
+    height: int, width: int, evaluator: Evaluator, kind: str = "one", recipe: Recipe = RECIPE
+) -> Scene:
+    """A scale of noise in styles of noise, on one device."""
+    dtype = next(evaluator.extractor.buffers()).dtype
+    content = noise(1, 3, height, width, seed=4).to(dtype)
+    styles = [
+        replace(
+            style,
+            picture=style.picture.to(dtype),
+            mask=None if style.mask is None else style.mask.to(dtype),
+        )
+        for style in styles_of(kind, height, width)
+    ]
+    mesh = Alone(torch.device("cpu"))
+    return Scene(content, styles, evaluator, recipe, Scale(width, height, 1), mesh, [1.0])
+
+
+def by_autograd(picture: Tensor, objective: Objective, evaluator: Evaluator) -> tuple[Tensor, Tensor]:
+    """Loss and gradient of the whole picture as torch's own autograd has them."""
+    leaf = picture.clone().requires_grad_()
+    frame = objective.frame
+    proper = leaf[..., frame.down :, frame.across :]
+    features = evaluator.extractor(reflected(proper), objective.taps)
+    everything = Window(0, frame.rows, 0, frame.columns)
+    whole = Tile(everything, everything)
+    assert objective.content is not None
+    content = objective.content.of(whole)
+    sums = []
+    for term in objective.terms:
+        local, place = evaluator.place(term.tap, whole, frame)
+        assert isinstance(place, Place)
+        sums.append(term.sums(Patch(features[term.tap], local), place, content))
+    loss = objective.loss(sums) + objective.variation * total_variation(proper)
+    (gradient,) = torch.autograd.grad(loss, leaf)
+    return loss.detach(), gradient

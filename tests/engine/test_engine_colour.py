@@ -1,4 +1,4 @@
-"""Colours moved from one picture's statistics to another's."""
+"""Colours moved from one picture to another: statistics, and Oklab's a and b."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 import torch
 from engine_cases import noise, waves
 
-from farm.engine.colour_match import colour_statistics, match_colours, palette_share, tint
+from farm.engine.colour_match import colour_statistics, keep_colour, match_colours, palette_share, tint
+from farm.engine.oklab import grey, oklab, srgb
 
 
 def spread(seed: int) -> torch.Tensor:
@@ -68,3 +69,59 @@ def test_the_palette_follows_the_strength(strength: float, share: float) -> None
     content, (mean, covariance) = waves(20, 24), colour_statistics(0.3 * waves(20, 20, seed=3))
     wanted = torch.lerp(content, match_colours(content, mean, covariance), share).clamp(0, 1)
     torch.testing.assert_close(tint(content, mean, covariance, strength), wanted)
+
+
+@pytest.mark.parametrize(
+    ("colour", "lab"),
+    [
+        ((1.0, 1.0, 1.0), (1.0, 0.0, 0.0)),
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
+        ((1.0, 0.0, 0.0), (0.62796, 0.22486, 0.12585)),
+        ((0.0, 1.0, 0.0), (0.86644, -0.23389, 0.17950)),
+        ((0.0, 0.0, 1.0), (0.45201, -0.03246, -0.31153)),
+    ],
+)
+def test_oklab_of_known_colours(colour: tuple[float, ...], lab: tuple[float, ...]) -> None:
+    found = oklab(torch.tensor(colour).view(1, 3, 1, 1)).flatten()
+    torch.testing.assert_close(found, torch.tensor(lab), atol=2e-5, rtol=0)
+
+
+def test_every_colour_comes_back_from_oklab() -> None:
+    steps = torch.linspace(0, 1, 18)
+    cube = torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij")).reshape(1, 3, 18, 324)
+    torch.testing.assert_close(srgb(oklab(cube)), cube, atol=1e-4, rtol=0)
+
+
+def test_kept_colour_has_the_lightness_of_one_and_the_hue_of_the_other() -> None:
+    stylised, content = spread(2), spread(3)
+    kept = keep_colour(stylised, content)
+    assert kept.min() >= 0
+    assert kept.max() <= 1
+    found, wanted = oklab(kept), oklab(content)
+    torch.testing.assert_close(found[:, 0], oklab(stylised)[:, 0], atol=2e-3, rtol=0)
+    chroma, most = found[:, 1:].norm(dim=1), wanted[:, 1:].norm(dim=1)
+    assert (chroma <= most + 1e-3).all()
+    along = (found[:, 1:] * wanted[:, 1:]).sum(1)
+    seen = chroma > 0.02
+    assert (along / (chroma * most))[seen].min() > 0.99
+
+
+def test_chroma_is_lost_only_where_the_gamut_ends() -> None:
+    content = 0.45 + 0.1 * spread(3)
+    kept = keep_colour(grey(content) + 0.05, content)
+    torch.testing.assert_close(oklab(kept)[:, 1:], oklab(content)[:, 1:], atol=1e-5, rtol=0)
+    bright = oklab(keep_colour(torch.ones_like(content), content))
+    assert bright[:, 1:].abs().max() < 1e-3
+
+
+def test_keeping_the_colours_of_itself_changes_nothing() -> None:
+    picture = spread(4)
+    torch.testing.assert_close(keep_colour(picture, picture), picture, atol=1e-4, rtol=0)
+    torch.testing.assert_close(keep_colour(grey(picture), picture), picture, atol=1e-4, rtol=0)
+
+
+def test_grey_content_gives_grey() -> None:
+    stylised = spread(1)
+    kept = keep_colour(stylised, torch.full_like(stylised, 0.5))
+    torch.testing.assert_close(kept, grey(stylised), atol=1e-4, rtol=0)
+    assert torch.equal(grey(stylised)[:, 0], grey(stylised)[:, 2])

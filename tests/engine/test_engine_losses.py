@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from farm.engine import moments as sums_of
 from farm.engine.losses import (
     FLATNESS,
     STYLE_LOSSES,
@@ -21,7 +22,22 @@ from farm.engine.losses import (
     total_variation,
     wasserstein_loss,
 )
-from farm.engine.moments import Moments, accumulator, content_sums, style_sums
+from farm.engine.moments import Moments, Sums, accumulator, level_sums
+from farm.engine.patch import Patch
+from farm.engine.tiling import Window
+
+
+def style_sums(features: Tensor, mask: Tensor | None = None) -> Sums:
+    """Of ``(c, h, w)`` features, all of them."""
+    window = Window(0, features.shape[1], 0, features.shape[2])
+    return sums_of.style_sums(Patch(features[None], window), None if mask is None else mask.flatten())
+
+
+def content_sums(found: Tensor, wanted: Tensor) -> Sums:
+    """What the content loss takes, of ``(c, h, w)`` features."""
+    flat, target = found.flatten(1).T, wanted.flatten(1).T
+    count, level, square = level_sums(target)
+    return (count, *sums_of.content_sums(flat, target), level, square)
 
 
 def gaussian(mean: Tensor, covariance: Tensor) -> Moments:
@@ -191,6 +207,42 @@ def test_half_a_mask_weighs_half() -> None:
     for one, other in zip(whole, half, strict=True):
         torch.testing.assert_close(other, one / 2)
     torch.testing.assert_close(Moments.of(half).second, Moments.of(whole).second)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("last", [False, True])
+def test_gradients_of_style_sums_are_those_of_autograd(masked: bool, last: bool) -> None:
+    """With maps in rows of positions or in planes of channels."""
+    order = torch.channels_last if last else torch.contiguous_format
+    map_ = noise(1, 5, 9, 12).contiguous(memory_format=order)
+    window = Window(1, 8, 2, 10)
+    weight = noise(7 * 8, seed=1) if masked else None
+    cotangents = (noise(1)[0], noise(5, seed=2), noise(5, 5, seed=3))
+    leaf = map_.clone(memory_format=torch.preserve_format).requires_grad_()
+    sums = sums_of.style_sums(Patch(leaf, window), weight)
+    inner = torch.stack([(c * s).sum() for c, s in zip(cotangents, sums, strict=True)]).sum()
+    (wanted,) = torch.autograd.grad(inner, leaf)
+    before = noise(1, 5, 9, 12, seed=4).contiguous(memory_format=order)
+    found = before.clone(memory_format=torch.preserve_format)
+    slopes = sums_of.style_slopes(sums, cotangents, torch.float64)
+    with torch.no_grad():
+        sums_of.add_style_gradient(Patch(map_, window), Patch(found, window), weight, slopes)
+    torch.testing.assert_close(found, before + wanted, rtol=1e-12, atol=1e-12)
+    edge = torch.ones_like(found, dtype=torch.bool)
+    edge[..., 1:8, 2:10] = False
+    assert torch.equal(found[edge], before[edge])
+
+
+def test_rounding_a_matrix_to_16_bits_leaves_the_slope_at_the_mean() -> None:
+    features = 3 + noise(2000, 6, dtype=torch.float32)
+    sums = (torch.tensor(2000.0), features.sum(0), features.T @ features)
+    cotangents = (torch.tensor(0.0), noise(6, seed=1).float(), noise(6, 6, seed=2).float() - 0.5)
+    slopes = sums_of.style_slopes(sums, cotangents, torch.bfloat16)
+    exact = cotangents[1] + (cotangents[2] + cotangents[2].T) @ features.mean(0)
+    found = slopes.vector.float() + slopes.matrix.float() @ features.mean(0)
+    assert (found - exact).abs().max() < 2e-2
+    careless = cotangents[1] + slopes.matrix.float() @ features.mean(0)
+    assert (found - exact).norm() < (careless - exact).norm()
 
 
 @few

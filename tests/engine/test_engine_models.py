@@ -17,9 +17,9 @@ from farm.catalog import Catalogue, digest, write_card
 from farm.catalog.cards import ModelCard
 from farm.engine.extractor import Extractor
 from farm.engine.models import VGG19, fill, load_extractor, load_preview_net
-from farm.engine.precision import NAMES, fastest_forward, name_of, precision
+from farm.engine.precision import NAMES, PRECISIONS, fastest_forward, name_of, precision
 from farm.engine.preview_net import PreviewNet
-from farm.errors import NotFound, Unavailable
+from farm.errors import InvalidInput, NotFound, Unavailable
 
 CPU = torch.device("cpu")
 BLOCKS = ((4,), (6,))
@@ -126,15 +126,21 @@ def test_another_unknown_model_is_not_found(tmp_path: Path) -> None:
         load_extractor(Catalogue(tmp_path), "nonesuch", CPU)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["float32", "bfloat16"])
 def test_a_precision_asked_for_is_not_measured(name: str) -> None:
-    dtype = precision(name, tiny_net(), CPU)
-    assert dtype == NAMES[name]
-    assert name_of(dtype) == name
+    found = precision(name, tiny_net(), CPU)
+    assert found is PRECISIONS[name]
+    assert name_of(found.dtype) == name
+
+
+@pytest.mark.parametrize("name", ["float16", "tfloat32"])
+def test_a_precision_that_processors_lack_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput, match=f"engine.precision: '{name}' needs a GPU; use bfloat16"):
+        precision(name, tiny_net(), CPU)
 
 
 def test_auto_chooses_by_measuring() -> None:
-    assert precision("auto", tiny_net(), CPU) in NAMES.values()
+    assert precision("auto", tiny_net(), CPU).name in ("float32", "bfloat16")
 
 
 def test_the_fastest_forward_is_found_by_running_it() -> None:

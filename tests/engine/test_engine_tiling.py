@@ -34,13 +34,14 @@ def test_cores_cover_the_picture_once_and_start_on_the_stride(
 
 def test_without_a_tile_there_is_one() -> None:
     tiling = plan_tiling(70, 300, None, radius=10, stride=16)
-    assert tiling.single
+    assert len(list(tiling)) == 1
     assert [one.core for one in tiling] == [Window(0, 70, 0, 300)]
 
 
 def test_a_tile_as_large_as_the_picture_is_single() -> None:
-    assert plan_tiling(64, 64, 64, radius=1, stride=16).single
-    assert not plan_tiling(64, 65, 64, radius=1, stride=16).single
+    assert len(list(plan_tiling(64, 64, 64, radius=1, stride=16))) == 1
+    assert len(list(plan_tiling(64, 80, 64, radius=1, stride=16))) == 1, "a narrow tile is all halo"
+    assert len(list(plan_tiling(64, 81, 64, radius=1, stride=16))) == 2
 
 
 def test_a_tile_smaller_than_the_stride_is_refused() -> None:
