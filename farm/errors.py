@@ -10,6 +10,8 @@
     ├── Busy                  try again after a while                    exit 5   HTTP 429
     ├── Unreachable           no farm answers at that address            exit 3   HTTP 503
     ├── Unavailable           a part of the farm does not work now       exit 1   HTTP 503
+    │   ├── Damaged           what the store holds is not what was put   exit 1   HTTP 503
+    │   └── LostRank          another device of the same print is gone   exit 1   HTTP 503
     ├── JobFailed             the job ended without a result             exit 1   HTTP 500
     └── StaleLease            a worker wrote after losing its task       exit 1   HTTP 409
 
@@ -110,6 +112,14 @@ class Unavailable(FarmError):
     status = 503
 
 
+class Damaged(Unavailable):
+    """What the store holds is not what was put there."""
+
+
+class LostRank(Unavailable):
+    """Another rank of the same print is gone or silent; why, only that one knows."""
+
+
 class JobFailed(FarmError):
     """The job ended without a result."""
 
@@ -128,7 +138,7 @@ BY_SLUG: dict[str, type[FarmError]] = {
     cls("").slug: cls
     for cls in (
         InvalidInput, TooLarge, Conflict, IllegalTransition, NotFound, Refused,
-        Busy, Unreachable, Unavailable, JobFailed, StaleLease,
+        Busy, Unreachable, Unavailable, Damaged, LostRank, JobFailed, StaleLease,
     )
 }  # fmt: skip
 """Error classes by their name on the wire, for clients."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from farm.clock import Clock
 from farm.dispatch.ports import Blobs, Queue, Run, Stop
 from farm.dispatch.retry import decide
+from farm.engine.manifest import blobs_of
 from farm.errors import StaleLease
 from farm.observe.metrics import Meter
 from farm.spec.event import Checkpointed, Done, Event, Progress, Rendition
@@ -69,7 +70,7 @@ class Attempt:
             self._queue.checkpoint(self.lease, event)
             self.lease = self.lease.model_copy(update={"checkpoint": event.blob})
             if superseded and superseded != event.blob:
-                self._store.delete(superseded)
+                self._forget(superseded)
             return False
         if isinstance(event, Done):
             self._complete(event)
@@ -81,6 +82,11 @@ class Attempt:
             self._meter.set("farm_dispatcher_up", 1)
         return False
 
+    def _forget(self, checkpoint: str) -> None:
+        """Delete a checkpoint that nobody will go on from, down to its manifest."""
+        for blob in blobs_of(self._store.get, checkpoint):
+            self._store.delete(blob)
+
     def _complete(self, done: Done) -> None:
         seconds = self._clock.now() - self._began
         pool = self._decision.chosen
@@ -89,7 +95,7 @@ class Attempt:
         final = done.model_copy(update={"usd": usd, "seconds": round(seconds, 3), "pool": pool.pool})
         self._queue.complete(self.lease, final)
         if self.lease.checkpoint:
-            self._store.delete(self.lease.checkpoint)
+            self._forget(self.lease.checkpoint)
         kind = self.lease.spec.kind
         self._meter.count("farm_jobs_finished_total", kind=kind, state="done")
         self._meter.observe("farm_job_seconds", seconds, kind=kind)

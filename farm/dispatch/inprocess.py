@@ -1,14 +1,21 @@
-"""A print in this process: no farm, no queue, no Ray."""
+"""A print in this process: no farm, no queue, no Ray; on several devices a thread for each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
+
 from farm.catalog.catalogue import Catalogue
 from farm.dispatch.preview_task import render_preview
-from farm.dispatch.render import Order, Workplace, render
+from farm.dispatch.render import render
+from farm.dispatch.workplace import Order, Workplace
+from farm.engine.memory import keep_pages
+from farm.engine.mesh import Mesh
+from farm.engine.threads import spmd
 from farm.errors import InvalidInput
 from farm.spec import Event, Job, PreviewJob
 from farm.spec.event import Done
@@ -20,22 +27,61 @@ def render_file(
 ) -> Done:
     """Make the picture of ``job``, whose pictures are local files, and write it to ``out``.
 
+    Args:
+        on_progress: is called with every event; on several devices from another thread than this one.
+
     Raises:
-        InvalidInput: a picture cannot be used.
+        InvalidInput: a picture cannot be used, or there are not as many devices as asked for.
         Unavailable: weights are missing, or ``out`` cannot be written.
     """
+    devices = devices_for(job)
+    keep_pages()  # before there are ranks: their threads would have arenas of their own
     with TemporaryDirectory(prefix="farm-") as folder:
         store = BlobStore(folder)
         _check_writable(out)
-        place = Workplace(store, catalogue, load=Path, checkpoint_seconds=float("inf"))
-        order = Order(job, "print", 1, "this process")
-        events = render_preview(order, place) if isinstance(job, PreviewJob) else render(order, place)
-        for event in events:
-            on_progress(event)
-            if isinstance(event, Done):
-                _write(store.get(event.artefacts[0].blob), out)
-                return event
-    raise AssertionError("a render without interruption ends with Done")
+
+        def rank(mesh: Mesh) -> Done | None:
+            place = Workplace(
+                store, catalogue, load=Path, mesh=mesh, checkpoint_seconds=float("inf"),
+                neighbours=len(devices) if mesh.device.type == "cpu" else 1,
+            )  # fmt: skip
+            return _run(Order(job, "print", 1, "this process"), place, on_progress)
+
+        done = spmd(devices, rank)[0]
+        assert done is not None, "a render without interruption ends with Done"
+        _write(store.get(done.artefacts[0].blob), out)
+    return done
+
+
+def devices_for(job: Job) -> Sequence[torch.device]:
+    """As many of this machine's devices as the job asks for: GPUs, or shares of the processor.
+
+    A preview is one pass of a small net, and always made on one.
+
+    Raises:
+        InvalidInput: there are fewer.
+    """
+    wanted = 1 if isinstance(job, PreviewJob) else job.engine.devices
+    gpus = torch.cuda.device_count()
+    there, what = (gpus, "GPU") if gpus else (os.cpu_count() or 1, "processor core")
+    if wanted > there:
+        raise InvalidInput(
+            f"engine.devices: {wanted} are asked for, and this machine has {there} {what}"
+            f"{'' if there == 1 else 's'}; ask for at most {there}.",
+            field="engine.devices",
+        )
+    return [torch.device("cuda", number) if gpus else torch.device("cpu") for number in range(wanted)]
+
+
+def _run(order: Order, place: Workplace, on_progress: Callable[[Event], None]) -> Done | None:
+    """One rank's part; the end, which only rank 0 tells."""
+    done = None
+    preview = isinstance(order.job, PreviewJob)
+    for event in render_preview(order, place) if preview else render(order, place):
+        on_progress(event)
+        if isinstance(event, Done):
+            done = event
+    return done
 
 
 def _check_writable(out: Path) -> None:

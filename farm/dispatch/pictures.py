@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from farm.catalog.catalogue import Catalogue
-from farm.engine.optimise import Style
+from farm.engine.styles import Style
 from farm.imaging.decode import decode
 from farm.imaging.limits import Limits
 from farm.imaging.picture import Picture
@@ -36,18 +39,16 @@ def content_picture(
     if size is None:
         return picture
     alpha = None if picture.alpha is None else resize(picture.alpha, size)
-    return Picture(resize(picture.pixels, size), alpha, picture.bits, picture.source_profile)
+    return replace(picture, pixels=resize(picture.pixels, size), alpha=alpha)
 
 
-def style_pictures(
-    job: Job, load: Load, catalogue: Catalogue, limits: Limits, content: Picture
-) -> list[Style]:
-    """The job's styles; masks are fitted to the content."""
+def style_pictures(job: Job, load: Load, catalogue: Catalogue, limits: Limits) -> list[Style]:
+    """The job's styles, with their masks as they are."""
     return [
         Style(
             tensor(style_picture(style, f"styles.{index}", load, catalogue, limits)),
             style.weight,
-            _mask(style, f"styles.{index}.mask", load, limits, content),
+            _mask(style, f"styles.{index}.mask", load, limits),
             style.scale,
         )
         for index, style in enumerate(job.styles)
@@ -66,8 +67,24 @@ def style_picture(
     return decode(source, limits, field=f"{field}.{'name' if style.name else 'image'}")
 
 
-def _mask(style: StyleRef, field: str, load: Load, limits: Limits, content: Picture) -> Tensor | None:
+def _mask(style: StyleRef, field: str, load: Load, limits: Limits) -> Tensor | None:
     if style.mask is None:
         return None
-    grey = decode(load(style.mask), limits, field=field).pixels.mean(2)
-    return torch.from_numpy(resize(grey, (content.width, content.height)).clip(0, 1))
+    painted = decode(load(style.mask), limits, field=field)
+    # What an EXR holds is the share itself; in other files it is as people see it.
+    share = painted.pixels if painted.shaper is None else painted.shaper.light(painted.pixels)
+    grey = torch.from_numpy(share).mean(2)
+    return feathered(grey, style.feather * max(grey.shape)).clamp(0, 1)
+
+
+def feathered(mask: Tensor, sigma: float) -> Tensor:
+    """A ``(h, w)`` mask blurred by a Gaussian of ``sigma`` pixels; its border goes on as it ends."""
+    if sigma < 0.3:
+        return mask
+    reach = min(math.ceil(3 * sigma), max(mask.shape))
+    bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel = (bell / bell.sum())[None, None]
+    for _ in range(2):
+        lines = F.pad(mask[:, None], (reach, reach), mode="replicate")
+        mask = F.conv1d(lines, kernel)[:, 0].T
+    return mask

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal, Protocol
 
 from farm.spec.event import Checkpointed, Done, Event
@@ -82,6 +83,10 @@ class Blobs(Protocol):
 
     def put(self, data: bytes) -> str:
         """Keep bytes; returns their sha256."""
+        ...
+
+    def put_file(self, path: Path) -> str:
+        """Keep a file's bytes; returns their sha256."""
         ...
 
     def get(self, sha: str) -> bytes:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+
+from torch import Tensor
 
 from farm.dispatch.pictures import content_picture, style_pictures, tensor
 from farm.dispatch.previews import Previewer, as_picture
-from farm.dispatch.render import Order, Stopwatch, Workplace, artefact, encoded
+from farm.dispatch.report import artefact
+from farm.dispatch.workplace import Order, Stopwatch, Workplace
+from farm.engine.colour_match import keep_colour
+from farm.engine.styles import Style, harmonise
+from farm.imaging.encode import encode
 from farm.imaging.picture import Picture
+from farm.spec import Quality
 from farm.spec.event import Done, Event, Rendition, Started
 
 
@@ -23,16 +31,22 @@ def render_preview(order: Order, place: Workplace) -> Iterator[Event]:
     source = content_picture(job, place.load, place.limits)
     size = job.output.size((source.width, source.height))
     content = content_picture(job, place.load, place.limits, size)
-    styles = style_pictures(job, place.load, place.catalogue, place.limits, content)
+    styles = style_pictures(job, place.load, place.catalogue, place.limits)
     watch.lap("decode")
-    stylised = previewer.blend(tensor(content), styles, job.quality.strength)
-    painted = as_picture(stylised)
-    picture = Picture(painted.pixels, content.alpha, 16)
+    painted = as_picture(_painted(previewer, tensor(content), styles, job.quality))
+    picture = Picture(painted.pixels, content.alpha, 16, shaper=content.shaper)
     seconds = watch.lap("model")
-    file = encoded(job, picture, {"task": order.task, "model": previewer.model})
+    file = BytesIO()
+    encode(
+        picture, file, format=job.output.format, bits=job.output.bits, dpi=job.output.dpi,
+        metadata={
+            "seed": str(job.quality.seed), "preset": job.quality.preset, "task": order.task,
+            "model": previewer.model,
+        },
+    )  # fmt: skip
     output = job.output.format
     name = f"final.{'tif' if output == 'tiff' else output.replace('jpeg', 'jpg')}"
-    made = artefact(place.store, name, file, output)
+    made = artefact(place.store.put, name, file.getvalue(), output)
     watch.lap("encode")
     yield Rendition(
         task=order.task, fidelity="final", width=picture.width, height=picture.height, picture=made,
@@ -40,5 +54,18 @@ def render_preview(order: Order, place: Workplace) -> Iterator[Event]:
     )  # fmt: skip
     yield Done(
         artefacts=(made,), extractor=previewer.model, precision=previewer.precision,
-        stages=tuple(watch.stages), seconds=round(sum(stage.seconds for stage in watch.stages), 3),
+        stages=tuple(watch.stages), seconds=watch.total,
     )  # fmt: skip
+
+
+def _painted(
+    previewer: Previewer, content: Tensor, styles: Sequence[Style], quality: Quality
+) -> Tensor:
+    """The content as the net paints it, ``(3, h, w)``, in the colours asked for as in a print."""
+    if quality.colour == "style":
+        return previewer.blend(content, styles, quality.strength)
+    start, matched = harmonise(content, styles, quality.strength, quality.colour)
+    painted = previewer.blend(start, matched, quality.strength)
+    if quality.colour == "content":
+        painted = keep_colour(painted[None].cpu(), content)[0]
+    return painted

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from farm.catalog.catalogue import Catalogue
 from farm.dispatch.pictures import tensor
-from farm.engine.adam import resample
 from farm.engine.colour_match import tint
 from farm.engine.models import PREVIEW, load_extractor, load_preview_net
-from farm.engine.optimise import Style
 from farm.engine.precision import fastest_forward, name_of
+from farm.engine.resample import resample
 from farm.engine.style_code import StyleCode, encode_style
+from farm.engine.styles import Style
 from farm.errors import InvalidInput
 from farm.imaging.decode import decode
 from farm.imaging.encode import encode, media_type

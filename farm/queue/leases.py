@@ -8,6 +8,7 @@ from farm.queue.ledger import Ledger
 from farm.queue.records import AttemptRecord, Heartbeat
 from farm.queue.transactions import Transactions
 from farm.spec.event import (
+    Adjusted,
     Checkpointed,
     Done,
     Event,
@@ -22,7 +23,7 @@ from farm.spec.event import (
 from farm.spec.record import Lease
 from farm.spec.state import JobState, TaskState
 
-RECORDED = (Routed, Started, Progress, Rendition)
+RECORDED = (Routed, Started, Adjusted, Progress, Rendition)
 """Events that change no state, and so are a worker's to write as they come."""
 
 

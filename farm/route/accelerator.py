@@ -32,6 +32,9 @@ class Accelerator(Value):
     speeds: dict[str, Speed] = Field(description="By extractor.")
     memory_gb: float = Field(gt=0)
     usd_per_hour: float = Field(ge=0)
+    checkpoint_seconds: float = Field(
+        default=0.2, ge=0, description="To keep the state of a megapixel; 0.2 was measured on a disk."
+    )
     startup_seconds: float = Field(ge=0, description="From claiming a task to its first iteration.")
 
     def speed(self, extractor: str) -> Speed:

@@ -67,8 +67,12 @@ def write(folder: Path, accelerator: Accelerator) -> None:
         ) from None
 
 
-def record(settings: Settings, extractor: str, speed: Speed) -> Accelerator:
+def record(
+    settings: Settings, extractor: str, speed: Speed, checkpoint_seconds: float | None = None
+) -> Accelerator:
     """Keep a measured ``speed`` of ``extractor`` on this machine; returns the machine's new entry.
+
+    ``checkpoint_seconds`` are those to keep the state of a megapixel, where they were measured.
 
     Raises:
         Unavailable: as in ``write``.
@@ -77,6 +81,9 @@ def record(settings: Settings, extractor: str, speed: Speed) -> Accelerator:
     measured = read(settings.folder).get(name)
     speeds = measured.speeds if measured else {}
     entry = assumed(settings).model_copy(update={"speeds": {**speeds, extractor: speed}})
+    known = checkpoint_seconds or (measured.checkpoint_seconds if measured else None)
+    if known is not None:
+        entry = entry.model_copy(update={"checkpoint_seconds": known})
     write(settings.folder, entry)
     return entry
 
@@ -91,7 +98,12 @@ def local(settings: Settings) -> Accelerator:
     measured = read(settings.folder).get(machine.name)
     if measured is None:
         return machine
-    return machine.model_copy(update={"speeds": {**machine.speeds, **measured.speeds}})
+    return machine.model_copy(
+        update={
+            "speeds": {**machine.speeds, **measured.speeds},
+            "checkpoint_seconds": measured.checkpoint_seconds,
+        }
+    )
 
 
 def local_pools(settings: Settings) -> tuple[Pool, ...]:

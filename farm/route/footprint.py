@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from farm.engine.planner import CONTENT_BYTES, STATE_BYTES, checkpoint_interval
 from farm.route.accelerator import Accelerator, Speed
 
 Scale = tuple[int, int, int]
 """Width and height in pixels, and iterations, of one scale of the pyramid."""
 
 MEGA = 1e6
-BYTES_PER_PIXEL = 6 * 3 * 4
-"""Whole-picture float32 buffers: content, picture, gradient, Adam's two moments, the average."""
+CHECKPOINT_SECONDS = 15.0
+"""Interval that prints are kept at, unless it cannot be borne."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Footprint:
     @property
     def gigabytes(self) -> float:
         """Memory that grows with the picture; tiles bound the rest."""
-        return self.width * self.height * BYTES_PER_PIXEL / 1e9
+        return self.width * self.height * (STATE_BYTES + CONTENT_BYTES) / 1e9
 
 
 def footprint(scales: Sequence[Scale], extractor: str) -> Footprint:
@@ -53,13 +54,16 @@ def rate(pixels: int, speed: Speed) -> float:
 
 
 def seconds(work: Footprint, accelerator: Accelerator) -> float:
-    """Expected seconds of ``work`` on one ``accelerator``, without its start-up.
+    """Expected seconds of ``work`` on one ``accelerator``, checkpoints included, without its start-up.
 
     Raises:
         Unavailable: nothing is known about the extractor's speed there.
     """
-    speed = accelerator.speed(work.extractor)
-    return sum(
-        width * height / MEGA * iterations / rate(width * height, speed)
-        for width, height, iterations in work.scales
-    )
+    speed, total = accelerator.speed(work.extractor), 0.0
+    for width, height, iterations in work.scales:
+        megapixels = width * height / MEGA
+        running = megapixels * iterations / rate(width * height, speed)
+        checkpoint = megapixels * accelerator.checkpoint_seconds
+        interval = checkpoint_interval(CHECKPOINT_SECONDS, checkpoint)
+        total += running + checkpoint * (running // interval)
+    return total

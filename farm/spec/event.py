@@ -53,6 +53,18 @@ class Started(_Event):
     worker: str
     extractor: str = ""
     precision: str = ""
+    devices: int = 1
+
+
+class Adjusted(_Event):
+    """The engine had to change its settings and went on; nothing that was kept is lost."""
+
+    kind: Literal["adjusted"] = "adjusted"
+    task: str
+    attempt: int
+    cause: Literal["diverged", "out_of_memory"]
+    reason: str
+    scale: int = 0
 
 
 class Progress(_Event):
@@ -157,8 +169,8 @@ class Resumed(_Event):
 
 
 Event = Annotated[
-    Queued | Routed | Started | Progress | Rendition | Checkpointed | Retrying | Done | Failed
-    | CancelledEvent | Paused | Resumed,
+    Queued | Routed | Started | Adjusted | Progress | Rendition | Checkpointed | Retrying | Done
+    | Failed | CancelledEvent | Paused | Resumed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 _EVENT: TypeAdapter[Any] = TypeAdapter(Event)

@@ -61,14 +61,15 @@ class Output(Value):
     """Size, format and density. Give exactly one of ``long_edge`` and ``paper``.
 
     The picture keeps the content's proportions: ``long_edge`` sets its longer side, ``paper`` is
-    filled as far as the proportions allow, turned to the content's orientation.
+    filled as far as the proportions allow, turned to the content's orientation. EXR is written in
+    scene-linear light, the other formats in ``profile``.
     """
 
     long_edge: Annotated[Length, BeforeValidator(_length)] | None = None
     paper: Paper | None = None
     dpi: float = Field(default=300.0, ge=10, le=4800)
-    format: Literal["tiff", "png", "jpeg"] = "tiff"
-    bit_depth: Literal[8, 16] | None = None
+    format: Literal["tiff", "png", "jpeg", "exr"] = "tiff"
+    bit_depth: Literal[8, 16, 32] | None = None
     profile: Literal["srgb"] = "srgb"
     background: str = Field(default="#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
     alpha: Literal["keep", "compose"] = "compose"
@@ -79,13 +80,17 @@ class Output(Value):
             raise ValueError("give exactly one of long_edge and paper")
         if self.format == "jpeg" and (self.bit_depth == 16 or self.alpha == "keep"):
             raise ValueError("jpeg holds 8 bits and no alpha; use tiff or png")
+        if self.bit_depth == 32 and self.format != "exr":
+            raise ValueError(f"{self.format} does not hold 32 bits; use exr")
+        if self.bit_depth == 8 and self.format == "exr":
+            raise ValueError("exr holds 16 bits (half) or 32 (float), not 8; use 16, or tiff or png")
         if self.long_edge and not 16 <= self.long_edge.at(self.dpi) <= MAX_EDGE:
             raise ValueError(f"long_edge must come to 16-{MAX_EDGE} pixels")
         return self
 
     @property
-    def bits(self) -> Literal[8, 16]:
-        """Bits per channel: 16 unless the format is JPEG or 8 was asked for."""
+    def bits(self) -> Literal[8, 16, 32]:
+        """Bits per channel: as asked, else 8 for JPEG and 16 for the others (half in EXR)."""
         return self.bit_depth or (8 if self.format == "jpeg" else 16)
 
     def size(self, content: tuple[int, int]) -> tuple[int, int]:

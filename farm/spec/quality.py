@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from farm.spec.base import Value
+
+LEAST_TILE = 32
+INITS = ("preview", "content", "noise")
+"""What an optimisation may start from, other than a picture of one's own."""
 
 
 class Quality(Value):
@@ -15,11 +19,21 @@ class Quality(Value):
     extractor: Literal["farm-texture", "vgg19"] = "farm-texture"
     preset: Literal["draft", "standard", "fine"] = "standard"
     seed: int = Field(default=0, ge=0, lt=2**32)
-    colour: Literal["style", "content"] = Field(
-        default="style", description="'content' keeps the content's colours."
+    colour: Literal["style", "content", "statistics"] = Field(
+        default="style",
+        description="'content' keeps the content's colours where they are (luminance transfer); "
+        "'statistics' paints in its palette, by matching mean and covariance.",
     )
-    init: Literal["preview", "content"] = Field(
-        default="preview", description="What the optimisation starts from."
+    init: str = Field(
+        default="preview",
+        min_length=1,
+        description="What the optimisation starts from: 'preview', 'content', 'noise' or a picture.",
+    )
+    optimiser: Literal["adam", "lbfgs"] = Field(
+        default="adam", description="'lbfgs' takes nine times the memory of 'adam'."
+    )
+    loss: Literal["covariance", "gram", "wasserstein"] = Field(
+        default="covariance", description="Distance between the statistics of features."
     )
     strength: float = Field(default=0.5, ge=0, le=1, description="0 keeps content, 1 is all style.")
 
@@ -27,5 +41,17 @@ class Quality(Value):
 class EngineOptions(Value):
     """How the work is done; the picture is the same whatever these say."""
 
-    tile: int | Literal["auto"] = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    tile: int | Literal["auto", "untiled"] = Field(
+        default="auto", description="Side of the tiles in pixels; 'auto' goes by the memory."
+    )
+    precision: Literal["auto", "float32", "tfloat32", "bfloat16", "float16"] = "auto"
+    devices: int = Field(
+        default=1, ge=1, le=64, description="Processors or GPUs that share the picture."
+    )
+
+    @field_validator("tile")
+    @classmethod
+    def _large_enough(cls, tile: int | str) -> int | str:
+        if isinstance(tile, int) and tile < LEAST_TILE:
+            raise ValueError(f"a tile has at least {LEAST_TILE} pixels a side; or write 'auto'")
+        return tile

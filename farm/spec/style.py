@@ -21,6 +21,9 @@ class StyleRef(Value):
     image: str | None = None
     weight: float = Field(default=1.0, gt=0, le=100, description="Share among the job's styles.")
     mask: str | None = Field(default=None, description="Grey picture: white where the style applies.")
+    feather: float = Field(
+        default=0.0, ge=0, le=0.25, description="Softness of the mask's edge: a share of its long edge."
+    )
     scale: float = Field(default=1.0, ge=0.1, le=10, description="Size of the style's features.")
     rights: Rights | None = Field(default=None, description="Needed for an image of your own.")
 

@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from farm.errors import InvalidInput, NotFound, Unavailable
+from farm.errors import Damaged, InvalidInput, NotFound, Unavailable
 from farm.store.files import publish, reason_of, sync_folder
 from farm.store.upload import Upload, no_room
 
@@ -104,7 +104,8 @@ class BlobStore:
 
         Raises:
             NotFound: there is no such blob.
-            Unavailable: it cannot be read or its bytes are not what was put.
+            Damaged: its bytes are not what was put.
+            Unavailable: it cannot be read.
         """
         with self.open(sha) as source, self._reading(sha):
             data = source.read()
@@ -151,7 +152,8 @@ class BlobStore:
 
         Raises:
             NotFound: there is no such blob.
-            Unavailable: it cannot be read, is damaged, or ``path`` cannot be written.
+            Damaged: its bytes are not what was put.
+            Unavailable: it cannot be read, or ``path`` cannot be written.
         """
         publish(path, lambda aside: self._copy(sha, aside))
 
@@ -248,7 +250,7 @@ class BlobStore:
 
     def _verify(self, sha: str, found: str) -> None:
         if found != sha:
-            raise Unavailable(
+            raise Damaged(
                 f"store {self.url}: blob {sha} is damaged (its bytes hash to {found}); "
                 "delete that file and upload it again."
             )

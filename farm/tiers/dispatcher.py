@@ -21,8 +21,9 @@ from farm.queue import open_queue
 from farm.route.calibration import local_pools
 from farm.settings import Settings
 from farm.store import BlobStore
-from farm.tiers.gang import GangRunner, RankOptions, blob_loader
+from farm.tiers.gang import GangRunner
 from farm.tiers.meter import RayMeter
+from farm.tiers.rank import RankOptions, blob_loader
 
 NAME = "dispatcher"
 NAMESPACE = "farm"
@@ -40,9 +41,10 @@ class DispatcherActor:
         clock, self._meter = SystemClock(), RayMeter()
         queue, store = open_queue(settings.database_url, clock), BlobStore(settings.store_url)
         options = RankOptions(settings.store_url, models, settings.max_megapixels, threads)
+        runner = GangRunner(options, lambda: local_pools(settings))
         self._dispatcher = Dispatcher(
-            queue, store, Quoter(lambda: local_pools(settings), clock), GangRunner(options), clock,
-            self._meter, settings, load=blob_loader(store.get),
+            queue, store, Quoter(lambda: local_pools(settings), clock), runner, clock, self._meter,
+            settings, load=blob_loader(store.get),
         )  # fmt: skip
         self._halt = threading.Event()
         self._beats = settings.lease_seconds / 4

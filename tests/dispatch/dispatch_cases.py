@@ -17,7 +17,8 @@ from farm.dispatch.dispatcher import Dispatcher
 from farm.dispatch.ports import Stop
 from farm.dispatch.preview_task import render_preview
 from farm.dispatch.quotes import Quoter
-from farm.dispatch.render import Order, Workplace, render
+from farm.dispatch.render import render
+from farm.dispatch.workplace import Order, Workplace
 from farm.observe.meter import PrometheusMeter
 from farm.queue import MemoryQueue, Queue, open_queue
 from farm.route.calibration import local_pools

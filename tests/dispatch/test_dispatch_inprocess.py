@@ -9,11 +9,11 @@ import pytest
 from dispatch_cases import RIGHTS, png
 
 from farm.catalog import Catalogue
-from farm.dispatch.inprocess import render_file
+from farm.dispatch.inprocess import devices_for, render_file
 from farm.errors import FarmError, InvalidInput, Unavailable
 from farm.imaging.decode import inspect
 from farm.spec import Event, Job, parse_job
-from farm.spec.event import Progress
+from farm.spec.event import Progress, Started
 
 
 @pytest.fixture
@@ -50,6 +50,46 @@ def test_it_writes_the_picture_and_nothing_else(
     assert events[-1] == done
     assert out.stat().st_size == done.artefacts[0].bytes
     assert [path.name for path in out.parent.iterdir()] == ["a.tif"]
+
+
+@pytest.mark.parametrize(("kind", "devices"), [("print", 3), ("preview", 1)])
+def test_a_print_runs_on_as_many_devices_as_it_asks_for(
+    tiny_models: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str,
+    devices: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    asked = job(pictures, kind=kind, engine={"precision": "float32", "devices": 3})
+    out, events = tmp_path / "a.tif", list[Event]()
+    done = render_file(asked, out, catalogue=Catalogue(tiny_models), on_progress=events.append)
+    assert [event.devices for event in events if isinstance(event, Started)] == [devices]
+    assert [event.kind for event in events].count("done") == 1
+    assert out.stat().st_size == done.artefacts[0].bytes
+
+
+@pytest.mark.parametrize(
+    ("gpus", "cores", "there"),
+    [(0, 2, "2 processor cores"), (0, 1, "1 processor core"), (2, 64, "2 GPUs")],
+)
+def test_more_devices_than_there_are_is_refused_before_the_work(
+    tiny_models: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: int,
+    cores: int, there: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    asked = job(pictures, engine={"devices": 3})
+    said = f"engine.devices: 3 are asked for, and this machine has {there}; ask for at most {there[0]}."
+    with pytest.raises(InvalidInput) as caught:
+        render_file(asked, tmp_path / "a.tif", catalogue=Catalogue(tiny_models), on_progress=print)
+    assert (caught.value.message, caught.value.field) == (said, "engine.devices")
+
+
+@pytest.mark.parametrize(("gpus", "devices"), [(0, ["cpu", "cpu"]), (4, ["cuda:0", "cuda:1"])])
+def test_gpus_come_before_the_processor(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, gpus: int, devices: list[str]
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    assert [str(device) for device in devices_for(job(pictures, engine={"devices": 2}))] == devices
 
 
 def test_the_same_job_makes_the_same_bytes(tiny_models: Path, pictures: Path, tmp_path: Path) -> None:
@@ -106,9 +146,12 @@ def test_bad_input_leaves_the_old_file_as_it_was(
     assert out.read_bytes() == b"precious"
 
 
+@pytest.mark.parametrize("devices", [1, 2])
 def test_an_interrupt_leaves_nothing_half_written(
-    tiny_models: Path, pictures: Path, tmp_path: Path
+    tiny_models: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, devices: int
 ) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    asked = job(pictures, engine={"precision": "float32", "devices": devices})
     out = tmp_path / "out" / "a.tif"
     out.parent.mkdir()
 
@@ -117,5 +160,5 @@ def test_an_interrupt_leaves_nothing_half_written(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        render_file(job(pictures), out, catalogue=Catalogue(tiny_models), on_progress=interrupt)
+        render_file(asked, out, catalogue=Catalogue(tiny_models), on_progress=interrupt)
     assert list(out.parent.iterdir()) == []

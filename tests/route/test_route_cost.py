@@ -11,7 +11,7 @@ from farm.route import Accelerator, Pool, Speed, estimate, footprint, rate, seco
 
 MACHINE = Accelerator(
     name="m", kind="cpu", speeds={"x": Speed(rate_inf=2.0, p_half=0.5, measured_at=1.0)},
-    memory_gb=8, usd_per_hour=3.6, startup_seconds=10,
+    memory_gb=8, usd_per_hour=3.6, checkpoint_seconds=0, startup_seconds=10,
 )  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def test_the_footprint_sums_pixels_times_iterations() -> None:
     work = footprint([(500, 1000, 100), (1000, 2000, 50)], "x")
     assert (work.width, work.height, work.iterations) == (1000, 2000, 150)
     assert work.megapixel_iterations == pytest.approx(0.5 * 100 + 2 * 50)
-    assert work.gigabytes == pytest.approx(2e6 * 72 / 1e9)
+    assert work.gigabytes == pytest.approx(2e6 * 36 / 1e9)
 
 
 def test_the_rate_is_half_at_p_half() -> None:
@@ -37,6 +37,16 @@ def test_seconds_in_closed_form() -> None:
     # An iteration over p megapixels takes (p + p_half) / rate_inf seconds.
     work = footprint([(500, 1000, 100), (1000, 2000, 50)], "x")
     assert seconds(work, MACHINE) == pytest.approx(100 * (0.5 + 0.5) / 2 + 50 * (2 + 0.5) / 2)
+
+
+@pytest.mark.parametrize(
+    ("each", "count"),
+    [(0.1, 62.5 // 15), (0.6, 62.5 // 24)],  # 2 MP: 0.2 s every 15 s; 1.2 s, so every 24 s
+)
+def test_checkpoints_take_their_time_but_a_small_share(each: float, count: float) -> None:
+    work = footprint([(1000, 2000, 50)], "x")
+    machine = MACHINE.model_copy(update={"checkpoint_seconds": each})
+    assert seconds(work, machine) == pytest.approx(62.5 + 2 * each * count)
 
 
 def test_price_is_time_with_start_up_times_the_hourly_price() -> None:

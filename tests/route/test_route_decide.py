@@ -22,7 +22,7 @@ def pool(name: str, rate: float, price: float, **changes: object) -> Pool:
     speed = Speed(rate_inf=rate, p_half=0, measured_at=NOW)
     accelerator = Accelerator(
         name=f"{name}-card", kind="cuda", speeds={"x": speed}, memory_gb=8, usd_per_hour=price,
-        startup_seconds=0,
+        checkpoint_seconds=0, startup_seconds=0,
     )  # fmt: skip
     return Pool(name=name, accelerator=accelerator).model_copy(update=changes)
 
@@ -109,7 +109,7 @@ def test_a_pool_that_cannot_take_the_job_is_only_an_alternative(
 
 
 def test_a_picture_larger_than_the_memory_is_refused() -> None:
-    with pytest.raises(Refused, match=r"slow: needs 28\.8 GB, has 8\.0 GB"):
+    with pytest.raises(Refused, match=r"slow: needs 14\.4 GB, has 8\.0 GB"):
         decide(footprint([(20_000, 20_000, 1)], "x"), [SLOW], wishes(), NOW)
 
 

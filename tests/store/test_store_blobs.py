@@ -13,7 +13,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
-from farm.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from farm.errors import Damaged, InvalidInput, NotFound, TooLarge, Unavailable
 from farm.store import BlobStore
 
 DATA = b"a picture, in bytes"
@@ -139,9 +139,9 @@ def test_damaged_bytes_are_never_handed_out(tmp_path: Path) -> None:
     store = BlobStore(str(tmp_path / "store"))
     store.put(DATA)
     (tmp_path / "store" / "sha256" / SHA[:2] / SHA).write_bytes(DATA[:-1])
-    with pytest.raises(Unavailable, match=rf"blob {SHA} is damaged"):
+    with pytest.raises(Damaged, match=rf"blob {SHA} is damaged"):
         store.get(SHA)
-    with pytest.raises(Unavailable, match=rf"blob {SHA} is damaged"):
+    with pytest.raises(Damaged, match=rf"blob {SHA} is damaged"):
         store.fetch(SHA, tmp_path / "out.bin")
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 

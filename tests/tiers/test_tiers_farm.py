@@ -9,9 +9,22 @@ from typing import Any
 
 import psutil
 import pytest
-from tiers_cases import LiveFarm, family, free_port, killing, live, picture, print_job, rank_pid, soon
+from tiers_cases import (
+    LiveFarm,
+    family,
+    faulty_gang,
+    free_port,
+    killing,
+    live,
+    peer_pid,
+    picture,
+    print_job,
+    rank_pid,
+    soon,
+)  # fmt: skip
 
 from farm import Client
+from farm.dispatch.retry import WorkerLost
 from farm.errors import Conflict, InvalidInput
 from farm.imaging.decode import inspect
 from farm.settings import Settings
@@ -120,6 +133,56 @@ def test_a_killed_rank_costs_nothing_but_time(farm: LiveFarm, tmp_path: Path) ->
     assert second[0].scale == 2, "it goes on from the checkpoint"
     assert found.count("done") == 1
     assert job.tasks()[0].failures == 0
+
+
+@pytest.mark.chaos
+def test_a_gang_that_loses_a_rank_goes_on_from_its_checkpoint(farm: LiveFarm, tmp_path: Path) -> None:
+    two = {"precision": "float32", "devices": 2}
+    job = farm.client.submit(print_job(tmp_path, quality={"preset": "draft"}, engine=two))
+    seen: list[Any] = []
+
+    def noted() -> Iterator[Event]:
+        for event in job.events():
+            seen.append(event)
+            yield event
+
+    killing(noted(), "checkpointed", lambda _: peer_pid(seen))
+    assert kinds(seen)[-1] == "done"
+    assert [event.cause for event in seen if event.kind == "retrying"] == ["lost"]
+    started = [(event.attempt, event.devices) for event in seen if event.kind == "started"]
+    assert started == [(1, 2), (2, 2)]
+    second = [event for event in seen if event.kind == "progress" and event.attempt == 2]
+    assert second[0].scale > 1, "it goes on from the checkpoint"
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize(
+    ("fault", "error", "said"),
+    [
+        ("dies", WorkerLost, "ended unexpectedly"),
+        ("rank 1 is full", RuntimeError, "MemoryError: rank 1"),
+    ],
+)
+def test_a_gang_ends_with_the_error_of_the_rank_at_fault(
+    farm: LiveFarm, tmp_path: Path, fault: str, error: type[Exception], said: str
+) -> None:
+    import ray
+
+    gang, ranks = faulty_gang(tmp_path, fault)
+    with pytest.raises(error, match=said):
+        list(gang.events())
+    for rank in ranks:
+        with pytest.raises(ray.exceptions.RayActorError):
+            ray.get(rank.prepare.remote(), timeout=60)
+
+
+def test_more_devices_than_the_farm_has_are_refused_in_a_sentence(
+    farm: LiveFarm, tmp_path: Path
+) -> None:
+    job = farm.client.submit(print_job(tmp_path, engine={"devices": 64}))
+    failed: Any = list(job.events())[-1]
+    assert (failed.kind, failed.cause) == ("failed", "invalid")
+    assert failed.reason.startswith("engine.devices: 64 are asked for, and no machine of this farm has")
 
 
 @pytest.mark.chaos

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -119,6 +120,67 @@ def rank_pid(seen: list[Any]) -> int:
     """The process of the newest attempt."""
     started = [event for event in seen if event.kind == "started"]
     return int(started[-1].worker.removeprefix("pid "))
+
+
+def peer_pid(seen: list[Any]) -> int:
+    """The process of the newest attempt's second rank."""
+    import ray
+
+    from farm.tiers.gang import rank_name
+
+    started = [event for event in seen if event.kind == "started"][-1]
+    rank: Any = ray.get_actor(rank_name(started.task, started.attempt, 1), namespace="farm")
+    (pid,) = ray.get([rank.pid.remote()], timeout=60)
+    return int(pid)
+
+
+def faulty_gang(folder: Path, fault: str) -> tuple[Any, list[Any]]:
+    """A gang of two that have met, and its ranks; the second then raises or dies of ``fault``."""
+    import ray
+
+    from farm.client import jobfile
+    from farm.spec.record import Lease
+    from farm.tiers.gang import Gang
+    from farm.tiers.placement import place
+    from farm.tiers.rank import Seat
+
+    def met(seat: Seat) -> Iterator[None]:
+        from farm.engine.distributed import join
+
+        with join(seat.rank, seat.size, seat.port, timeout_seconds=60) as group:
+            yield
+            if seat.rank and fault == "dies":
+                os._exit(1)
+            if seat.rank:
+                raise MemoryError(fault)
+            group.meet()
+
+    @ray.remote(max_restarts=0, max_task_retries=0)
+    class Rank:
+        def prepare(self) -> int:
+            from farm.engine.distributed import free_port
+
+            return free_port()
+
+        def render(self, lease: Lease, seat: Seat) -> Iterator[str]:
+            from farm.spec.event import Started
+
+            for _ in met(seat):
+                yield Started(
+                    task=lease.task, attempt=1, worker="", extractor="", precision=""
+                ).model_dump_json()
+
+        def follow(self, lease: Lease, seat: Seat) -> None:
+            list(met(seat))
+
+    jobs = folder / "job.json"
+    jobs.write_text(json.dumps(print_job(folder)), encoding="utf-8")
+    lease = Lease(
+        task="faulty", job="faulty", attempt=1, token=1, worker="here", expires_at=0.0,
+        spec=jobfile.read(jobs),
+    )  # fmt: skip
+    ranks: list[Any] = [Rank.options(num_cpus=0).remote() for _ in range(2)]  # type: ignore[attr-defined]
+    return Gang(lease, place("faulty", 2, "local", gpu=False), ranks), ranks
 
 
 def soon(holds: Callable[[], bool], within: float = 20.0) -> bool:

@@ -25,6 +25,7 @@ _MAGIC = (
     (b"MM\x00*", "image/tiff"),
     (b"II+\x00", "image/tiff"),
     (b"MM\x00+", "image/tiff"),
+    (b"v/1\x01", "image/x-exr"),
 )
 
 

@@ -1,0 +1,77 @@
+"""Room for a gang: as many bundles on one machine as there are ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import ray
+from ray.exceptions import GetTimeoutError
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
+
+from farm.errors import InvalidInput, Unavailable
+
+PLACEMENT_SECONDS = 60.0
+Resources = Mapping[str, float]
+
+
+def bundle(*, gpu: bool) -> dict[str, float]:
+    """What one rank takes of a machine."""
+    return {"CPU": 1, "GPU": 1} if gpu else {"CPU": 1}
+
+
+def place(name: str, devices: int, pool: str, *, gpu: bool) -> PlacementGroup:
+    """Room for ``devices`` ranks on one machine.
+
+    Raises:
+        InvalidInput: no machine of this cluster has so many.
+        Unavailable: there was no place for them in time; asking on would wait for ever.
+    """
+    one = bundle(gpu=gpu)
+    check(devices, most_together(machines(), one), gpu=gpu)
+    group: PlacementGroup = placement_group([one] * devices, strategy="STRICT_PACK", name=name)
+    try:
+        ray.get(group.ready(), timeout=PLACEMENT_SECONDS)
+    except GetTimeoutError:
+        remove_placement_group(group)
+        raise Unavailable(
+            f"pool {pool!r} had no free place within {PLACEMENT_SECONDS:.0f} s; "
+            "the task waits for its next turn."
+        ) from None
+    return group
+
+
+def check(devices: int, most: int, *, gpu: bool) -> None:
+    """Refuse a gang that no machine can hold. Where there is none at all now, one may come.
+
+    Raises:
+        InvalidInput: ``devices`` is more than ``most``, and ``most`` is not 0.
+    """
+    if 0 < most < devices:
+        raise InvalidInput(
+            f"engine.devices: {devices} are asked for, and no machine of this farm has more than "
+            f"{most} {'GPU' if gpu else 'processor core'}{'' if most == 1 else 's'}; "
+            f"ask for at most {most}.",
+            field="engine.devices",
+        )
+
+
+def most_together(there: Iterable[Resources], one: Resources) -> int:
+    """How many bundles like ``one`` the largest machine holds when it is empty."""
+    fits = (min(machine.get(name, 0) // amount for name, amount in one.items()) for machine in there)
+    return int(max(fits, default=0))
+
+
+def machines() -> list[Resources]:
+    """What each machine of the cluster has, and each that its autoscaler could start."""
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return [*(node["Resources"] for node in nodes if node["Alive"]), *_startable()]
+
+
+def _startable() -> list[Resources]:
+    """Node types that the autoscaler knows. Ray has no public call for it; Serve uses this one too."""
+    from ray._private.state import state
+
+    config = state.get_cluster_config()
+    if config is None:
+        return []
+    return [dict(group.resources) for group in config.node_group_configs if group.max_count]
