@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench chaos gpu clean
+.PHONY: help setup demo test check bench chaos gpu sheet clean
 
 help:    ## Show what can be made
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 10
@@ -38,6 +38,9 @@ chaos: setup  ## Kill things and see that nothing is lost
 gpu: setup  ## Tests and engine benchmark on an accelerator
 	$(BIN)/python -m pytest -m gpu
 	$(BIN)/farm bench engine
+
+sheet: setup  ## Print every option side by side into docs/print-options.jpg
+	$(BIN)/farm compare jobs/print-options.yaml -o docs/print-options.jpg
 
 clean:  ## Remove the environment and what was made
 	rm -rf .venv out .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import typer
 
 MODULES = (
-    "demo", "preview", "render", "submit", "quote",
+    "demo", "preview", "render", "compare", "submit", "quote",
     "jobs", "watch", "fetch", "control",
     "models", "train", "styles",
     "local", "doctor", "bench",

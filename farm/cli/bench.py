@@ -20,6 +20,16 @@ Quick = Annotated[bool, typer.Option("--quick", help="Smaller sizes and fewer re
 NoCalibrate = Annotated[
     bool, typer.Option("--no-calibrate", help="Do not keep the measured speeds for quotes.")
 ]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="NAME", help="cpu or cuda:0; a GPU if there is one."),
+]
+Curves = Annotated[
+    Path | None,
+    typer.Option(
+        "--curves", metavar="FILE", help="Draw loss against time of every preset, and nothing else."
+    ),
+]
 Parts = Mapping[str, Callable[[], list[Figure]]]
 """What to measure, by the name it has in the report."""
 
@@ -32,9 +42,22 @@ def register(app: typer.Typer) -> None:
 
 
 @bench_app.command()
-def engine(json: Json = False, quick: Quick = False, no_calibrate: NoCalibrate = False) -> None:
-    """Measure prints: iterations per extractor and size; keeps the speeds for quotes."""
-    _report({"engine": _engine(quick, no_calibrate)}, json)
+def engine(
+    json: Json = False, quick: Quick = False, no_calibrate: NoCalibrate = False,
+    device: Device = None, curves: Curves = None,
+) -> None:  # fmt: skip
+    """Measure prints: speed, exactness, memory, losses; keeps the speeds for quotes."""
+    if curves is None:
+        _report({"engine": _engine(quick, no_calibrate, device)}, json)
+        return
+    from farm.cli.bench_engine.curves import curves as drawn
+
+    files = drawn(settings.load(), curves, quick=quick, device=device)
+    if json:
+        emit({"files": files})
+        return
+    for file in files:
+        say(str(file))
 
 
 @bench_app.command()
@@ -60,11 +83,12 @@ def everything(json: Json = False, quick: Quick = False, no_calibrate: NoCalibra
     _report(parts, json)
 
 
-def _engine(quick: bool, no_calibrate: bool) -> Callable[[], list[Figure]]:
+def _engine(quick: bool, no_calibrate: bool, device: str | None = None) -> Callable[[], list[Figure]]:
     def measure() -> list[Figure]:
-        from farm.cli import bench_engine
+        from farm.cli.bench_engine import report
 
-        return bench_engine.figures(settings.load(), quick=quick, calibrate=not no_calibrate)
+        calibrate = not no_calibrate
+        return report.figures(settings.load(), quick=quick, calibrate=calibrate, device=device)
 
     return measure
 

@@ -21,8 +21,8 @@ Check = Callable[[Settings, Clock], str]
 
 OLDEST_PYTHON = (3, 11)
 EXTRA_MODULES = (
-    "alembic", "fastapi", "fsspec", "imagecodecs", "numpy", "PIL", "prometheus_client", "psutil",
-    "ray", "safetensors", "sqlalchemy", "tifffile", "torch", "torchvision", "uvicorn",
+    "alembic", "fastapi", "fsspec", "imagecodecs", "numpy", "OpenImageIO", "PIL", "prometheus_client",
+    "psutil", "ray", "safetensors", "sqlalchemy", "tifffile", "torch", "torchvision", "uvicorn",
 )  # fmt: skip
 RELEASED = 1_767_225_600.0
 """2026-01-01; a clock before it is wrong."""

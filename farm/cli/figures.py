@@ -20,12 +20,21 @@ class Figure(Value):
     note: str = ""
 
 
+WIDTH = 100
+"""Columns of the table where it goes into a file."""
+
+
 def show(figures: Iterable[Figure]) -> None:
     """The figures as a table on stdout."""
-    table(("FIGURE", "VALUE", "UNIT", "BESIDE"), [_row(figure) for figure in figures])
+    table(("FIGURE", "VALUE", "UNIT", "BESIDE"), [_row(figure) for figure in figures], WIDTH)
 
 
 def _row(figure: Figure) -> tuple[str, str, str, str]:
-    beside = [f"{value:.3g} {name.replace('_', ' ')}" for name, value in figure.ratios.items()]
+    beside = [f"{_short(value)} {name.replace('_', ' ')}" for name, value in figure.ratios.items()]
     value = "–" if figure.value is None else f"{figure.value:.4g}"
     return figure.name, value, figure.unit, ", ".join((*beside, figure.note) if figure.note else beside)
+
+
+def _short(ratio: float) -> str:
+    """Three digits, but four near 1, where three would hide the difference."""
+    return f"{ratio:.4g}" if 0.9 < ratio < 1.1 else f"{ratio:.3g}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from farm.route.words import duration, money
 from farm.spec.event import (
+    Adjusted,
     CancelledEvent,
     Checkpointed,
     Done,
@@ -25,6 +26,8 @@ def line(event: Event) -> str | None:
         return f"{event.kind}: {event.reason}" if event.reason else event.kind
     if isinstance(event, (Retrying, Failed)):
         return _ended(event)
+    if isinstance(event, Adjusted):
+        return f"adjusted ({event.cause}): {event.reason}"
     if isinstance(event, (Routed, Started, Checkpointed)):
         return _begun(event)
     if isinstance(event, Rendition):
@@ -39,6 +42,7 @@ def _begun(event: Routed | Started | Checkpointed) -> str:
     if isinstance(event, Checkpointed):
         return f"checkpoint at scale {event.scale}, iteration {event.iteration}"
     with_what = " ".join(part for part in (event.extractor, event.precision) if part)
+    with_what += f" on {event.devices} devices" if event.devices > 1 else ""
     return f"attempt {event.attempt} on {event.worker}" + (f" with {with_what}" if with_what else "")
 
 

@@ -29,14 +29,14 @@ def emit(value: BaseModel | Iterable[BaseModel] | dict[str, Any] | list[Any]) ->
     say(json.dumps(value, default=_plain, ensure_ascii=False))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout."""
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], width: int = 200) -> None:
+    """A table on stdout, ``width`` columns wide where that is no terminal."""
     sheet = Table(*headings, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         sheet.add_row(*(str(cell) for cell in row))
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(highlight=False, markup=False, emoji=False, width=200)
+        console = Console(highlight=False, markup=False, emoji=False, width=width)
     console.print(sheet)
 
 

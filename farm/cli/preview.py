@@ -16,12 +16,13 @@ from farm.errors import InvalidInput
 if TYPE_CHECKING:
     from farm.catalog import Catalogue
 
-FORMATS: dict[str, Literal["png", "jpeg", "tiff"]] = {
+FORMATS: dict[str, Literal["png", "jpeg", "tiff", "exr"]] = {
     ".png": "png",
     ".jpg": "jpeg",
     ".jpeg": "jpeg",
     ".tif": "tiff",
     ".tiff": "tiff",
+    ".exr": "exr",
 }
 
 
@@ -40,9 +41,9 @@ def preview(
     json: Json = False,
 ) -> None:
     """Show at once what a style does to a picture."""
-    if out.suffix.lower() not in FORMATS:
+    if FORMATS.get(out.suffix.lower(), "exr") == "exr":
         raise InvalidInput(
-            f"out: {str(out)!r} ends in no format that is known; use .png, .jpg or .tif.", field="out"
+            f"out: {str(out)!r} ends in no format of previews; use .png, .jpg or .tif.", field="out"
         )
     make = _local if local else _remote
     report = make(content, style, out, size, strength)

@@ -34,7 +34,9 @@ def render(
     from farm.catalog import Catalogue, check_rights, models_folder
     from farm.client import jobfile as jobfiles
     from farm.dispatch.inprocess import render_file
+    from farm.engine.memory import keep_pages
 
+    keep_pages()  # before the bars have a thread: it would share its arena with one of the ranks
     catalogue = Catalogue(models_folder(settings.load()))
     job = jobfiles.read(jobfile, overrides or ())
     check_suffix(out, job)

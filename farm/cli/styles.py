@@ -19,7 +19,7 @@ from farm.cli.out import emit, say, table
 from farm.errors import Conflict, InvalidInput, Refused, Unavailable
 from farm.spec.job import NAME
 
-SUFFIXES = {"png": "png", "jpeg": "jpg", "tiff": "tiff", "webp": "webp"}
+SUFFIXES = {"png": "png", "jpeg": "jpg", "tiff": "tiff", "webp": "webp", "exr": "exr"}
 
 styles_app = typer.Typer(help="List, show and add styles.", no_args_is_help=True)
 

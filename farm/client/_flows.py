@@ -34,7 +34,7 @@ _QUOTE = TypeAdapter(Quote)
 _EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
 _CARD = TypeAdapter(dict[str, Any])
 _CARDS = TypeAdapter(list[dict[str, Any]])
-_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
+_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".exr"})
 _PAGE = 1000
 
 

@@ -62,11 +62,12 @@ class Follower:
         self._since = now
 
     def take(self, frame: ServerSentEvent) -> Event | None:
-        """The event in a frame, or None for one seen before, the end mark, or a kind too new."""
+        """The event in a frame; None for one seen before, a heartbeat, the end mark, a kind too new."""
         if frame.event == "end":
             self.ended = True
             return None
-        event = _event(frame.data)
+        # A heartbeat is a comment, which httpx-sse hands out as an empty event once ids were seen.
+        event = _event(frame.data) if frame.data else None
         if event is None or event.seq <= self._last:
             return None
         self._last = event.seq

@@ -15,7 +15,10 @@ from farm.spec import Event
 from farm.spec.event import Artefact, Done, Rendition
 
 LOG = "events.jsonl"
-_SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/tiff": ".tif", "image/webp": ".webp"}
+_SUFFIXES = {
+    "image/png": ".png", "image/jpeg": ".jpg", "image/tiff": ".tif", "image/webp": ".webp",
+    "image/x-exr": ".exr",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from farm.spec import Job
+from farm.spec.quality import INITS
 
 PREFIX = "sha256:"
 
@@ -18,6 +19,8 @@ def pictures(job: Job) -> Iterator[tuple[str, str]]:
             yield f"styles.{index}.image", style.image
         if style.mask is not None:
             yield f"styles.{index}.mask", style.mask
+    if job.quality.init not in INITS:
+        yield "quality.init", job.quality.init
 
 
 def blob_of(reference: str) -> str | None:
@@ -39,4 +42,6 @@ def replaced(job: Job, references: Mapping[str, str]) -> Job:
         for index, style in enumerate(job.styles)
     )
     content = references.get("content", job.content)
-    return job.model_copy(update={"content": content, "styles": styles})
+    init = references.get("quality.init", job.quality.init)
+    quality = job.quality.model_copy(update={"init": init})
+    return job.model_copy(update={"content": content, "styles": styles, "quality": quality})

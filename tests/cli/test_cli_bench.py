@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-import torch
 
-from farm.cli.bench_engine import Bench, measured
 from farm.cli.bench_preview import SIZES, round_trips
 from farm.cli.figures import Figure, show
 from farm.client import Client
-from farm.engine.extractor import Extractor
-from farm.engine.optimise import Recipe
-from farm.route.calibration import local
-from farm.settings import Settings
 
 Farm = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
-
-
-def tiny(name: str = "farm-texture") -> Bench:
-    torch.manual_seed(0)
-    extractor = Extractor(((4,), (6,))).requires_grad_(False)
-    recipe = Recipe(style_taps=("conv1_1", "conv2_1"), content_taps=("conv2_1",))
-    ceilings = {torch.float32: 1e9, torch.bfloat16: 2e9}
-    return Bench(name, extractor, recipe, torch.bfloat16, ceilings, (32, 64), 1)
 
 
 def test_the_queue_is_measured(farm: Farm, capsys: Captured) -> None:
@@ -40,38 +25,6 @@ def test_the_queue_is_measured(farm: Farm, capsys: Captured) -> None:
     assert all(figure["value"] > 0 for figure in report["queue"])
     ratio = found["claims"]["value"] / found["bare commits"]["value"]
     assert found["claims"]["ratios"]["of_bare_commits"] == pytest.approx(ratio)
-
-
-def test_an_extractor_is_measured_and_kept_for_quotes(tmp_path: Path) -> None:
-    chosen = Settings(home=tmp_path)
-    found = {figure.name: figure for figure in measured(tiny(), chosen)}
-    for side in (32, 64):
-        for kind in ("bfloat16", "float32"):
-            ratios = found[f"farm-texture {side}² {kind}"].ratios
-            assert {"times_plain", "of_matmul_ceiling", "of_the_time_in_the_net"} <= set(ratios)
-    error = found["farm-texture tiled gradient's error"].value
-    assert error is not None
-    assert error < 1e-12
-    speed = local(chosen).speed("farm-texture")
-    assert speed.calibrated
-    assert speed.rate_inf == found["farm-texture bfloat16 fitted rate_inf"].value
-    assert speed.p_half == found["farm-texture bfloat16 fitted p_half"].value
-
-
-def test_without_calibration_nothing_is_kept(tmp_path: Path) -> None:
-    measured(tiny(), None)
-    assert not local(Settings(home=tmp_path)).speed("farm-texture").calibrated
-
-
-def test_an_extractor_that_is_not_here_is_a_row_that_says_so(
-    farm: Farm, capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FARM_CPUS", "1")
-    assert farm("bench", "engine", "--quick", "--json") == 0
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["engine"]}
-    assert rows["matmul 1024³ float32"]["value"] > 0
-    assert rows["vgg19"]["value"] is None
-    assert rows["vgg19"]["note"] == "not measured: vgg19 is not on this machine"
 
 
 def test_previews_without_the_net_are_a_row_that_says_so(farm: Farm, capsys: Captured) -> None:
@@ -100,6 +53,18 @@ def test_figures_as_a_table(capsys: Captured) -> None:
     out = capsys.readouterr().out.splitlines()
     assert out[1].split() == ["speed", "1235", "1/s", "1.5", "times", "plain,", "here"]
     assert out[2].split() == ["other", "–", "not", "measured"]
+
+
+def test_ratios_near_one_show_what_differs(capsys: Captured) -> None:
+    show([Figure(name="loss", value=1.0, ratios={"of_it": 1.0031, "of_that": 0.33333})])
+    assert "1.003 of it, 0.333 of that" in capsys.readouterr().out
+
+
+def test_a_file_gets_a_table_of_a_hundred_columns(capsys: Captured) -> None:
+    show([Figure(name="a long name " * 5, value=1.0, unit="MP·it/s", note="and a long remark " * 9)])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 2
+    assert all(len(line) <= 100 for line in lines)
 
 
 def test_bench_alone_shows_what_there_is(farm: Farm, capsys: Captured) -> None:

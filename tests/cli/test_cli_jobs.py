@@ -180,7 +180,7 @@ def test_quote_is_a_table(running: Running, farm: Farm, capsys: Captured) -> Non
     out = capsys.readouterr().out
     assert "1000×750 pixels, 100 iterations, 75.0 megapixel-iterations" in out
     row = next(line for line in out.splitlines() if line.startswith("→"))
-    assert row.split() == ["→", "local", "cpu-2", "75", "s", "86", "s", "$0.75", "$0.87"]
+    assert row.split() == ["→", "local", "cpu-2", "76", "s", "87", "s", "$0.76", "$0.88"]
     assert "only local can take it" in out
     assert running.queue.jobs() == []
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from httpx_sse import ServerSentEvent
+from httpx_sse._decoders import SSEDecoder
 
 from farm import Client
 from farm.client._follow import PATIENCE, Follower
@@ -178,3 +179,14 @@ def test_kinds_of_a_newer_farm_are_passed_over() -> None:
     assert event is not None
     assert event.seq == 2
     assert follower.take(ServerSentEvent("queued", '{"kind": "queued", "seq": 2}', "2")) is None
+
+
+def test_heartbeats_between_events_are_passed_over() -> None:
+    """As httpx-sse hands them out: a comment and a blank line are an event without data."""
+    decoder, found = SSEDecoder(), []
+    follower = Follower("mine", 0)
+    for line in ("id: 1", "event: queued", 'data: {"kind": "queued", "seq": 1}', "", ": beat", ""):
+        frame = decoder.decode(line)
+        if frame is not None:
+            found.append(follower.take(frame))
+    assert [event and event.seq for event in found] == [1, None]
