@@ -11,7 +11,6 @@ import psutil
 import pytest
 from tiers_cases import (
     LiveFarm,
-    family,
     faulty_gang,
     free_port,
     killing,
@@ -236,9 +235,9 @@ def test_a_farm_that_stops_leaves_nothing_behind(farm: LiveFarm) -> None:
     from farm.tiers.local import STATE, state
 
     assert state(farm.settings) is not None
-    assert len(family()) > 3
+    assert len(farm.family()) > 3
     farm.close()
-    assert family() == set()
+    assert farm.family() == set()
     assert state(farm.settings) is None
     assert not (farm.settings.folder / STATE).exists()
     with pytest.raises(OSError, match="refused"):

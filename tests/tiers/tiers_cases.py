@@ -37,6 +37,11 @@ class LiveFarm:
     def __init__(self, chosen: Settings, facts: dict[str, Any], close: Callable[[], None]) -> None:
         self.settings, self.facts, self.close = chosen, facts, close
         self.client = Client(facts["url"])
+        self.strangers: set[psutil.Process] = set()
+
+    def family(self) -> set[psutil.Process]:
+        """What this process has started since before the farm came up, the farm's workers included."""
+        return set(psutil.Process().children(recursive=True)) - self.strangers
 
     def dispatcher_pid(self) -> int:
         import ray
@@ -97,8 +102,10 @@ def live(home: Path, models: Path) -> Iterator[LiveFarm]:
         patch.setenv("FARM_PORT", str(free_port()))
         patch.setenv("FARM_DASHBOARD_PORT", str(free_port()))
         chosen = settings.load()
+        strangers = set(psutil.Process().children(recursive=True))  # such as a resource tracker
         facts = stack.enter_context(running(chosen, build_gateway, models_folder(chosen)))
         farm = LiveFarm(chosen, facts, stack.close)
+        farm.strangers = strangers
         stack.callback(farm.client.close)
         yield farm
 
@@ -191,7 +198,3 @@ def soon(holds: Callable[[], bool], within: float = 20.0) -> bool:
             return False
         time.sleep(0.05)
     return True
-
-
-def family() -> set[psutil.Process]:
-    return set(psutil.Process().children(recursive=True))
