@@ -49,20 +49,24 @@ def check_port(host: str, port: int, field: str, remedy: str) -> None:
             ) from None
 
 
+def authenticate(settings: Settings) -> None:
+    """Show the token of this home to Ray in all that this process asks of it."""
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(token_file(settings)))
+    # Ray read its configuration when it was imported; these make it look again.
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
 def start_ray(settings: Settings, dashboard_port: int) -> dict[str, Any]:
     """Start a Ray of our own, never joining one that happens to run here; returns its addresses."""
+    authenticate(settings)
     os.environ.update(
-        RAY_AUTH_MODE="token",
-        RAY_AUTH_TOKEN_PATH=str(token_file(settings)),
         RAY_USAGE_STATS_ENABLED="0",
         RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
         RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
         # Previews and prints share the cores; threads that spin while waiting starve each other.
         OMP_WAIT_POLICY="PASSIVE",
     )
-    # Ray read its configuration when it was imported; these make it look again.
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
     context = ray.init(
         address="local",
         namespace=NAMESPACE,
@@ -75,4 +79,8 @@ def start_ray(settings: Settings, dashboard_port: int) -> dict[str, Any]:
         log_to_driver=False,
     )
     session = context.address_info["session_dir"]  # type: ignore[attr-defined]  # a RayContext, here
-    return {"dashboard": f"http://{context.dashboard_url}", "session": session}
+    return {
+        "dashboard": f"http://{context.dashboard_url}",
+        "session": session,
+        "ray_address": context.address_info["gcs_address"],  # type: ignore[attr-defined]
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from farm.errors import Conflict, InvalidInput
 from farm.imaging.decode import inspect
 from farm.settings import Settings
 from farm.spec import Event
+from farm.tiers.processes import processes
 
 pytestmark = [
     pytest.mark.ray,
@@ -111,6 +113,17 @@ def test_a_reader_that_comes_back_goes_on_where_it_was(farm: LiveFarm) -> None:
     for after in (0, 1, 3, len(whole) - 1):
         with Client(farm.facts["url"]) as another:
             assert list(another.job(newest).events(after=after)) == whole[after:]
+
+
+def test_every_process_of_the_farm_is_known_by_what_it_does(farm: LiveFarm) -> None:
+    found = processes(farm.facts["ray_address"])
+    roles = Counter(process.role for process in found)
+    assert (roles["gateway"], roles["previews"], roles["dispatcher"]) == (1, 1, 1)
+    names = {process.name for process in found if process.role == "ray"}
+    assert {"raylet", "gcs_server", "SERVE_CONTROLLER_ACTOR"} <= names
+    family = {process.pid for process in farm.family()}
+    assert {process.pid for process in found} <= family
+    assert all(process.memory_mb for process in found)
 
 
 @pytest.mark.chaos
