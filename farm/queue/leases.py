@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 
+from farm.queue import settling
 from farm.queue.ledger import Ledger
-from farm.queue.records import AttemptRecord, Heartbeat
+from farm.queue.records import Outcome
 from farm.queue.transactions import Transactions
 from farm.spec.event import (
     Adjusted,
+    Artefact,
     Checkpointed,
     Done,
     Event,
-    Failed,
     Progress,
+    Quarantined,
     Queued,
     Rendition,
     Retrying,
@@ -30,42 +32,6 @@ RECORDED = (Routed, Started, Adjusted, Progress, Rendition)
 class Leases(Transactions):
     """A worker's writes. With a stale lease each raises ``StaleLease`` and writes nothing."""
 
-    def claim(self, worker: str, ttl: float) -> Lease | None:
-        """Take the first ready task for ``ttl`` seconds: by priority, then age, then id."""
-        with self._writing("claim") as ledger:
-            ready = ledger.rows.next_ready(ledger.now)
-            if ready is None:
-                return None
-            token, attempt = ledger.rows.next_token(), ready.attempt + 1
-            expiry = ledger.now + ttl
-            ledger.move_task(
-                ready, TaskState.LEASED,
-                attempt=attempt, token=token, worker=worker, lease_expires_at=expiry,
-            )  # fmt: skip
-            begun = AttemptRecord(
-                task=ready.id, attempt=attempt, token=token, worker=worker, started=ledger.now
-            )
-            ledger.rows.add_attempt(ready.job, begun)
-            job = ledger.job(ready.job)
-            if job.state is not JobState.RUNNING:
-                ledger.move_job(job.id, JobState.RUNNING)
-            task = ledger.rows.task(ready.id)
-            assert task is not None
-            return task.lease(job.spec)
-
-    def heartbeat(self, lease: Lease, ttl: float) -> Heartbeat:
-        """Keep a task for ``ttl`` seconds from now, and hear what was asked of its job."""
-        with self._writing("heartbeat") as ledger:
-            task = ledger.held(lease)
-            expiry = ledger.now + ttl
-            ledger.rows.update_task(task.id, {"lease_expires_at": expiry})
-            job = ledger.job(task.job)
-            return Heartbeat(
-                lease=lease.model_copy(update={"expires_at": expiry}),
-                cancel_requested=job.cancel_requested,
-                pause_requested=job.pause_requested,
-            )
-
     def record(self, lease: Lease, *events: Event) -> list[Event]:
         """Append events to the job's log; returns them numbered and dated.
 
@@ -77,58 +43,67 @@ class Leases(Transactions):
                 raise ValueError(f"a {event.kind!r} event is written by the rule that it goes with")
         with self._writing("record") as ledger:
             task = ledger.held(lease)
+            for event in events:
+                if isinstance(event, Started) and event.node:
+                    ledger.settle_on(task, event.node)
             return [ledger.log(task.job, event) for event in events]
 
     def checkpoint(self, lease: Lease, event: Checkpointed) -> Event:
         """Remember the state from which the next attempt goes on."""
         with self._writing("checkpoint") as ledger:
             task = ledger.held(lease)
-            ledger.rows.update_task(task.id, {"checkpoint": event.blob})
+            ledger.note_checkpoint(task, event.blob)
             return ledger.log(task.job, event)
 
     def complete(self, lease: Lease, done: Done) -> None:
         """End a task with its result; the job's last task ends the job with ``done``."""
+        result = json.dumps(done.model_dump(mode="json"))
         with self._writing("complete") as ledger:
-            task = ledger.held(lease)
-            result = json.dumps(done.model_dump(mode="json"))
-            ledger.release(task, TaskState.DONE, "done", result=result)
-            if any(other.state is not TaskState.DONE for other in ledger.rows.tasks(task.job)):
-                ledger.settle(task.job)
-                return
-            # A cancel or pause that came too late for the work gives way to its result.
-            ledger.move_job(
-                task.job, JobState.DONE, cancel_requested=False, pause_requested=False, reason=""
-            )
-            ledger.log(task.job, done)
+            settling.complete(ledger, ledger.held(lease), done, result)
 
     def retry(
-        self, lease: Lease, cause: str, reason: str, *, delay: float = 0.0, counts: bool = True
+        self,
+        lease: Lease,
+        cause: str,
+        reason: str,
+        *,
+        delay: float = 0.0,
+        counts: bool = True,
+        lost: bool = False,
     ) -> None:
         """Give a task back for another attempt after ``delay`` seconds.
 
-        ``counts`` says whether this attempt goes against the limit of failures.
+        ``counts`` says whether this attempt goes against the limit of failures, ``lost`` whether its
+        worker was lost; the third loss quarantines the task.
         """
         with self._writing("retry") as ledger:
             task = ledger.held(lease)
             event = Retrying(
                 task=task.id, attempt=task.attempt, cause=cause, reason=reason, delay=delay
             )
-            ledger.give_back(task, event, "retry", counts=counts)
+            outcome: Outcome = "lost" if lost else "retry"
+            settling.give_back(ledger, task, event, outcome, counts=counts, lost=lost)
 
     def fail(self, lease: Lease, cause: str, reason: str) -> None:
-        """End a task without a result, and its job with it; the job's other leases become stale."""
+        """End a task for good, and with it the job and its other tasks."""
         with self._writing("fail") as ledger:
             task = ledger.held(lease)
             failures = task.failures + 1
             ledger.release(
                 task, TaskState.FAILED, "failed", cause=cause, reason=reason, failures=failures
             )
-            ledger.drop_tasks(task.job)
-            ledger.move_job(
-                task.job, JobState.FAILED,
-                cancel_requested=False, pause_requested=False, reason=reason,
-            )  # fmt: skip
-            ledger.log(task.job, Failed(cause=cause, reason=reason))
+            settling.fail(ledger, task.job, cause, reason)
+
+    def quarantine(
+        self, lease: Lease, cause: str, reason: str, evidence: tuple[Artefact, ...] = ()
+    ) -> None:
+        """Set a task aside that would only fail again, with its evidence; its job fails."""
+        with self._writing("quarantine") as ledger:
+            task = ledger.held(lease)
+            verdict = Quarantined(
+                task=task.id, attempt=task.attempt, cause=cause, reason=reason, evidence=tuple(evidence)
+            )
+            settling.quarantine(ledger, task, verdict, losses=task.losses)
 
     def stopped(self, lease: Lease) -> None:
         """Confirm that the worker stopped because a heartbeat told it of a cancel or a pause."""
@@ -139,7 +114,7 @@ class Leases(Transactions):
                 ledger.release(task, TaskState.CANCELLED, "cancelled", reason=job.reason)
             else:
                 ledger.release(task, TaskState.READY, "paused")
-            ledger.settle(job.id)
+            settling.settle(ledger, job.id)
             if not (job.cancel_requested or job.pause_requested):
                 _note_lifted_pause(ledger, job.id)
 

@@ -1,21 +1,67 @@
-"""One open transaction: every change of a row goes through here, with its event."""
+"""One open transaction: every change of a row goes through here, with its event and its counts."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
 from farm.errors import IllegalTransition, NotFound, StaleLease
+from farm.queue.facts import EventRow, JobRow, TaskRow
 from farm.queue.records import Outcome
-from farm.queue.rows import EventRow, JobRow, Rows, TaskRow
-from farm.spec.event import CancelledEvent, Event, Paused, Retrying
+from farm.queue.rows import Rows
+from farm.spec.event import Event
 from farm.spec.record import Lease
 from farm.spec.state import JOB_MOVES, TASK_MOVES, JobState, TaskState
 
+FAULTLESS = frozenset({"invalid", "refused", "preempted", "moved", "restart", "sibling"})
+"""Causes that say nothing against the node on which an attempt ended."""
+
+NODE_LIMIT = 3
+"""So many different tasks that failed on a node since its last success take it out."""
+
+
+class QuotaReached(Exception):
+    """Another claim took the last place that a project's limit left; ``project`` names it."""
+
+    def __init__(self, project: str) -> None:
+        super().__init__(project)
+        self.project = project
+
 
 class Ledger:
-    """Rows of one transaction at one instant, changed by the rules only."""
+    """Rows of one transaction at one instant, changed by the rules only.
+
+    Jobs are read once and written once, at the end, and projects after them: locks go in that order.
+    """
 
     def __init__(self, rows: Rows, now: float) -> None:
         self.rows = rows
         self.now = now
+        self._jobs: dict[str, JobRow] = {}
+        self._found: dict[str, JobRow] = {}
+        self._events: list[EventRow] = []
+        self._shifts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        self._blamed: list[tuple[str, str]] = []
+        self._absolved: list[str] = []
+
+    def flush(self) -> None:
+        """Write what was kept back.
+
+        Raises:
+            QuotaReached: a project would have more running than its limit.
+        """
+        for row in self._jobs.values():
+            self._save(row)
+        if self._events:
+            self.rows.add_events(self._events)
+        for name, (running, ready) in sorted(self._shifts.items()):
+            if (running or ready) and not self.rows.shift_project(name, running, ready):
+                raise QuotaReached(name)
+        for node in self._absolved:
+            self.rows.absolve(node)
+        for node, task in self._blamed:
+            self._blame(node, task)
 
     def job(self, job_id: str) -> JobRow:
         """A job.
@@ -23,9 +69,28 @@ class Ledger:
         Raises:
             NotFound: there is none of that id.
         """
+        known = self._jobs.get(job_id)
+        if known is not None:
+            return known
         row = self.rows.job(job_id)
         if row is None:
             raise NotFound(f"job: no {job_id!r}; 'farm jobs' lists them.", field="job")
+        return self.take(row)
+
+    def take(self, row: JobRow) -> JobRow:
+        """A job that was read by other means than its id."""
+        self._jobs[row.id] = self._found[row.id] = row
+        return row
+
+    def note_new(self, row: JobRow) -> None:
+        """Count the tasks of a job that was just inserted."""
+        running, ready = self._shifts[row.project]
+        self._shifts[row.project] = (running + row.leased, ready + row.wanted)
+
+    def change_job(self, job_id: str, **changes: Any) -> JobRow:
+        """Change fields of a job."""
+        row = replace(self.job(job_id), **{"updated_at": self.now, **changes})
+        self._jobs[job_id] = row
         return row
 
     def held(self, lease: Lease) -> TaskRow:
@@ -36,13 +101,13 @@ class Ledger:
         Raises:
             StaleLease: the task was given back, ended, or is another worker's.
         """
+        try:
+            self.job(lease.job)
+        except NotFound:
+            raise stale(lease) from None
         task = self.rows.task(lease.task)
-        if task is None or task.state is not TaskState.LEASED or task.token != lease.token:
-            raise StaleLease(
-                f"lease: token {lease.token} of {lease.worker!r} on task {lease.task!r} is stale; "
-                "drop the attempt and claim again.",
-                field="lease",
-            )
+        if task is None or task.job != lease.job or task.token != lease.token:
+            raise stale(lease)
         return task
 
     def log(self, job_id: str, event: Event) -> Event:
@@ -50,11 +115,11 @@ class Ledger:
         seq = self.job(job_id).seq + 1
         written = event.model_copy(update={"job": job_id, "seq": seq, "at": self.now})
         body = written.model_dump_json()
-        self.rows.update_job(job_id, {"seq": seq, "updated_at": self.now})
-        self.rows.add_event(EventRow(job_id, seq, self.now, written.kind, body))
+        self.change_job(job_id, seq=seq)
+        self._events.append(EventRow(job_id, seq, self.now, written.kind, body))
         return written
 
-    def move_job(self, job_id: str, to: JobState, **changes: object) -> None:
+    def move_job(self, job_id: str, to: JobState, **changes: Any) -> None:
         """Change a job's state.
 
         Raises:
@@ -63,10 +128,10 @@ class Ledger:
         state = self.job(job_id).state
         if to not in JOB_MOVES[state]:
             raise illegal(job_id, state, to.value)
-        self.rows.update_job(job_id, {"state": to, "updated_at": self.now, **changes})
+        self.change_job(job_id, state=to, **changes)
 
-    def move_task(self, task: TaskRow, to: TaskState, **changes: object) -> None:
-        """Change a task's state.
+    def move_task(self, task: TaskRow, to: TaskState, **changes: Any) -> TaskRow:
+        """Change a task's state; returns it as it is then.
 
         Raises:
             IllegalTransition: the table of moves does not have it.
@@ -77,7 +142,33 @@ class Ledger:
                 "look at its job's events.",
                 field="task",
             )
-        self.rows.update_task(task.id, {"state": to, **changes})
+        moved = replace(task, **{**changes, "state": to})
+        moved = replace(moved, delayed=to is TaskState.READY and moved.not_before > self.now)
+        self.rows.save_task(moved)
+        counted = self.job(task.job).counted(task.state, -1).counted(to, 1)
+        delayed = counted.delayed + moved.delayed - task.delayed
+        self._jobs[task.job] = replace(counted, delayed=delayed)
+        return moved
+
+    def note_unmet(self, task: TaskRow, unmet: int) -> None:
+        """Note how many of the tasks that a task comes after are not done."""
+        self.rows.save_task(replace(task, unmet=unmet))
+
+    def note_checkpoint(self, task: TaskRow, blob: str) -> None:
+        """Note the state from which a task's next attempt goes on."""
+        self.rows.save_task(replace(task, checkpoint=blob))
+
+    def settle_on(self, task: TaskRow, node: str) -> None:
+        """Note the node on which a task's attempt runs."""
+        assert task.token is not None
+        self.rows.save_task(replace(task, node=node))
+        self.rows.update_attempt(task.token, {"node": node})
+
+    def recount(self, job_id: str) -> None:
+        """Count a job's tasks anew, after many of them were changed at once."""
+        counts, delayed = self.rows.count_tasks(job_id)
+        numbers = {state.value: counts.get(state, 0) for state in TaskState}
+        self.change_job(job_id, **numbers, delayed=delayed)
 
     def release(
         self,
@@ -87,61 +178,40 @@ class Ledger:
         *,
         cause: str = "",
         reason: str = "",
-        **changes: object,
-    ) -> None:
+        **changes: Any,
+    ) -> TaskRow:
         """End a task's lease and its attempt; the token is void from here on."""
         assert task.token is not None
-        self.move_task(task, to, worker=None, lease_expires_at=None, token=None, **changes)
+        freed = {"worker": None, "node": None, "lease_expires_at": None, "token": None}
+        moved = self.move_task(task, to, **{**changes, **freed})
         ending = {"ended": self.now, "outcome": outcome, "cause": cause, "reason": reason}
         self.rows.update_attempt(task.token, ending)
+        if task.node and outcome == "done":
+            self._absolved.append(task.node)
+        if task.node and outcome in ("failed", "lost", "quarantined"):
+            self.blame(task, cause)
+        return moved
 
-    def give_back(self, task: TaskRow, event: Retrying, outcome: Outcome, *, counts: bool) -> None:
-        """End a lease without a result: the task waits for its next attempt unless cancelled."""
-        ending = {"cause": event.cause, "reason": event.reason}
-        if self.job(task.job).cancel_requested:
-            self.release(task, TaskState.CANCELLED, outcome, **ending)
-        else:
-            failures = task.failures + counts
-            not_before = self.now + event.delay
-            self.release(
-                task, TaskState.READY, outcome, **ending, failures=failures, not_before=not_before
-            )
-            self.log(task.job, event)
-        self.settle(task.job)
+    def blame(self, task: TaskRow, cause: str) -> None:
+        """Count a task that failed against the node where it ran, unless the cause clears that."""
+        if task.node and cause not in FAULTLESS:
+            self._blamed.append((task.node, task.id))
 
-    def settle(self, job_id: str) -> None:
-        """Bring an unfinished job to the state that its tasks and its requests call for."""
-        job = self.job(job_id)
-        if any(task.state is TaskState.LEASED for task in self.rows.tasks(job_id)):
+    def _blame(self, node: str, task: str) -> None:
+        found = self.rows.blame(node, task)
+        if found.failed_tasks >= NODE_LIMIT and not found.out:
+            reason = f"{found.failed_tasks} different tasks failed on it, the last one {task!r}"
+            self.rows.judge(node, out=True, reason=reason, since=self.now)
+
+    def _save(self, row: JobRow) -> None:
+        found, row = self._found[row.id], row.derived()
+        if row == found:
             return
-        if job.cancel_requested:
-            self.cancel(job_id, job.reason)
-        elif job.pause_requested:
-            self.pause(job_id)
-        else:
-            self.move_job(job_id, JobState.QUEUED)
-
-    def cancel(self, job_id: str, reason: str) -> None:
-        """End a job that no worker holds."""
-        self.drop_tasks(job_id)
-        self.move_job(
-            job_id, JobState.CANCELLED, cancel_requested=False, pause_requested=False, reason=reason
-        )
-        self.log(job_id, CancelledEvent(reason=reason))
-
-    def pause(self, job_id: str) -> None:
-        """Hold back a job that no worker holds."""
-        self.move_job(job_id, JobState.PAUSED, pause_requested=False)
-        self.log(job_id, Paused())
-
-    def drop_tasks(self, job_id: str) -> None:
-        """Cancel what is left of a job's tasks; workers that hold one find their lease stale."""
-        for task in self.rows.tasks(job_id):
-            if task.state is TaskState.READY:
-                self.move_task(task, TaskState.CANCELLED)
-            elif task.state is TaskState.LEASED:
-                reason = "another task of the job failed"
-                self.release(task, TaskState.CANCELLED, "cancelled", cause="sibling", reason=reason)
+        self.rows.save_job(row)
+        running, ready = self._shifts[row.project]
+        self._shifts[row.project] = (
+            running + row.leased - found.leased, ready + row.wanted - found.wanted,
+        )  # fmt: skip
 
 
 def illegal(job_id: str, state: JobState, wish: str) -> IllegalTransition:
@@ -149,4 +219,13 @@ def illegal(job_id: str, state: JobState, wish: str) -> IllegalTransition:
     can = ", ".join(sorted(JOB_MOVES[state])) or "nothing else"
     return IllegalTransition(
         f"job: {job_id!r} is {state.value} and cannot become {wish}; it can become {can}.", field="job"
+    )
+
+
+def stale(lease: Lease) -> StaleLease:
+    """The lease is no longer its worker's."""
+    return StaleLease(
+        f"lease: token {lease.token} of {lease.worker!r} on task {lease.task!r} is stale; "
+        "drop the attempt and claim again.",
+        field="lease",
     )

@@ -1,46 +1,30 @@
-"""What people ask of a job: add it, hold it, let it go on, stop it, try it again."""
+"""What people ask of a job: hold it, let it go on, stop it, try it again."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from farm.errors import Conflict, InvalidInput
+from farm.errors import IllegalTransition, InvalidInput
+from farm.queue import settling
+from farm.queue.facts import TaskRow
 from farm.queue.ledger import Ledger, illegal
-from farm.queue.rows import JobRow, TaskRow, canonical
 from farm.queue.transactions import Transactions
 from farm.spec.event import Event, Queued, Rendition, Resumed
-from farm.spec.job import NAME, Job
 from farm.spec.record import JobRecord
 from farm.spec.state import JobState, TaskState
+
+RETRIABLE = (TaskState.FAILED, TaskState.CANCELLED, TaskState.QUARANTINED)
+"""Tasks that ended without a result."""
 
 
 class Orders(Transactions):
     """The orders a queue takes. Each is safe to repeat, and ``NotFound`` for an unknown job."""
 
-    def add(
-        self, job_id: str, spec: Job, *, tasks: Sequence[str] = ("print",)
-    ) -> tuple[JobRecord, bool]:
-        """Accept a job; returns it and whether it is new. Task ids are ``job_id/name``.
+    def cancel(self, job_id: str, reason: str = "", *, at_once: bool = False) -> JobRecord:
+        """Stop a job: at once if no worker holds it, else as soon as its workers confirm.
 
-        Raises:
-            InvalidInput: the id or a task's name is not valid.
-            Conflict: the id is another spec's.
-        """
-        _check_names(job_id, tasks)
-        text = canonical(spec)
-        with self._writing("add") as ledger:
-            known = ledger.rows.job(job_id)
-            if known is None:
-                _insert(ledger, job_id, spec, text, tasks)
-            elif known.spec != text:
-                raise Conflict(
-                    f"job: {job_id!r} was used before for another spec; choose another id.", field="job"
-                )
-            return ledger.job(job_id).record(), known is None
-
-    def cancel(self, job_id: str, reason: str = "") -> JobRecord:
-        """Stop a job: at once if no worker holds it, else as soon as its worker confirms.
+        With ``at_once`` its workers are not waited for: their leases end here, and whatever they write
+        after is refused.
 
         Raises:
             IllegalTransition: it is done or has failed.
@@ -49,16 +33,16 @@ class Orders(Transactions):
             job = ledger.job(job_id)
             if job.state in (JobState.DONE, JobState.FAILED):
                 raise illegal(job_id, job.state, "cancelled")
-            if job.state is JobState.RUNNING and not job.cancel_requested:
-                ledger.rows.update_job(
-                    job_id, {"cancel_requested": True, "reason": reason, "updated_at": ledger.now}
-                )
-            elif not job.state.final and not job.cancel_requested:
-                ledger.cancel(job_id, reason)
+            asked = job.cancel_requested
+            if job.state is JobState.RUNNING and not at_once:
+                if not asked:
+                    ledger.change_job(job_id, cancel_requested=True, reason=reason)
+            elif not job.state.final:
+                settling.cancel(ledger, job_id, reason or job.reason)
             return ledger.job(job_id).record()
 
     def pause(self, job_id: str) -> JobRecord:
-        """Hold a job back: at once if no worker holds it, else as soon as its worker confirms.
+        """Hold a job back: at once if no worker holds it, else as soon as its workers confirm.
 
         Raises:
             IllegalTransition: it has ended or is being cancelled.
@@ -68,9 +52,10 @@ class Orders(Transactions):
             if job.state.final or job.cancel_requested:
                 raise illegal(job_id, job.state, "paused")
             if job.state is JobState.RUNNING:
-                ledger.rows.update_job(job_id, {"pause_requested": True, "updated_at": ledger.now})
+                if not job.pause_requested:
+                    ledger.change_job(job_id, pause_requested=True)
             elif job.state is JobState.QUEUED:
-                ledger.pause(job_id)
+                settling.pause(ledger, job_id)
             return ledger.job(job_id).record()
 
     def resume(self, job_id: str) -> JobRecord:
@@ -87,7 +72,7 @@ class Orders(Transactions):
                 ledger.move_job(job_id, JobState.QUEUED)
                 ledger.log(job_id, Resumed())
             elif job.pause_requested:
-                ledger.rows.update_job(job_id, {"pause_requested": False, "updated_at": ledger.now})
+                ledger.change_job(job_id, pause_requested=False)
             return ledger.job(job_id).record()
 
     def retry_job(self, job_id: str) -> JobRecord:
@@ -101,10 +86,29 @@ class Orders(Transactions):
             if job.state not in (JobState.FAILED, JobState.CANCELLED):
                 raise illegal(job_id, job.state, "queued by a retry")
             for task in ledger.rows.tasks(job_id):
-                if task.state is not TaskState.DONE:
-                    ledger.move_task(task, TaskState.READY, failures=0, not_before=0.0)
+                if task.state in RETRIABLE:
+                    _renew(ledger, task)
             ledger.move_job(job_id, JobState.QUEUED, reason="")
             ledger.log(job_id, Queued(reason=f"retry of a {job.state.value} job"))
+            return ledger.job(job_id).record()
+
+    def retry_tasks(self, job_id: str, names: Sequence[str]) -> JobRecord:
+        """Try only those tasks of a job again; they failed, were cancelled or quarantined.
+
+        Raises:
+            InvalidInput: one is no task of the job, or comes after one that ended without a result
+                and is not to be tried again.
+            IllegalTransition: one did not end, or ended with its result.
+        """
+        with self._writing("retry_tasks") as ledger:
+            job = ledger.job(job_id)
+            tasks = {task.name: task for task in ledger.rows.tasks(job_id)}
+            _check_retry(job_id, tasks, names)
+            for name in dict.fromkeys(names):
+                _renew(ledger, tasks[name])
+            if job.state.final:
+                ledger.move_job(job_id, JobState.QUEUED, reason="")
+            ledger.log(job_id, Queued(reason=f"retry of {_listed(names)}"))
             return ledger.job(job_id).record()
 
     def append(self, job_id: str, event: Event) -> Event | None:
@@ -119,23 +123,37 @@ class Orders(Transactions):
             return None if ledger.job(job_id).state.final else ledger.log(job_id, event)
 
 
-def _insert(ledger: Ledger, job_id: str, spec: Job, text: str, tasks: Sequence[str]) -> None:
-    now, state = ledger.now, JobState.QUEUED
-    ledger.rows.add_job(JobRow(job_id, text, state, spec.project, spec.priority, now, now))
-    for position, name in enumerate(tasks):
-        ledger.rows.add_task(TaskRow(f"{job_id}/{name}", job_id, position, TaskState.READY))
-    ledger.log(job_id, Queued())
+def _renew(ledger: Ledger, task: TaskRow) -> None:
+    blocked = task.unmet or ledger.job(task.job).unmet
+    state = TaskState.WAITING if blocked else TaskState.READY
+    ledger.move_task(task, state, failures=0, losses=0, not_before=0.0)
 
 
-def _check_names(job_id: str, tasks: Sequence[str]) -> None:
-    for field, name in [("id", job_id), *(("tasks", name) for name in tasks)]:
-        if not re.fullmatch(NAME.removesuffix("$"), name):
+def _check_retry(job_id: str, tasks: dict[str, TaskRow], names: Sequence[str]) -> None:
+    if not names:
+        raise InvalidInput("tasks: none is named; name at least one to try again.", field="tasks")
+    for name in names:
+        task = tasks.get(name)
+        if task is None:
             raise InvalidInput(
-                f"{field}: {name!r} is not valid; use 1-64 letters, digits, '.', '_' or '-', "
-                "beginning with a letter or digit.",
-                field=field,
+                f"tasks: {name!r} is no task of job {job_id!r}; 'farm show {job_id}' lists them.",
+                field="tasks",
             )
-    if not tasks or len(set(tasks)) != len(tasks):
-        raise InvalidInput(
-            f"tasks: {list(tasks)!r} is not valid; give at least one, each once.", field="tasks"
-        )
+        if task.state not in RETRIABLE:
+            raise IllegalTransition(
+                f"task: {task.id!r} is {task.state.value} and cannot be tried again; "
+                "only failed, cancelled and quarantined ones can.",
+                field="tasks",
+            )
+        for need in task.after.split():
+            if need not in names and tasks[need].state in RETRIABLE:
+                raise InvalidInput(
+                    f"tasks: {name!r} comes after {need!r}, which is {tasks[need].state.value}; "
+                    "try that one again too.",
+                    field="tasks",
+                )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

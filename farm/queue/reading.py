@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farm.queue.facts import JobFilter
 from farm.queue.records import AttemptRecord
 from farm.queue.transactions import Transactions
 from farm.spec.event import Event, parse_event
@@ -26,17 +27,21 @@ class Reading(Transactions):
         *,
         state: JobState | None = None,
         project: str | None = None,
+        label: tuple[str, str] | None = None,
         limit: int = 50,
         before: str | None = None,
     ) -> list[JobRecord]:
-        """Jobs, newest first; ``before`` is the id of the last one already seen.
+        """Jobs, newest first, of a state, a project and a label's name and value where given.
+
+        ``before`` is the id of the last one already seen.
 
         Raises:
             NotFound: ``before`` is no job.
         """
         with self._reading() as ledger:
             cursor = None if before is None else ledger.job(before)
-            return [row.record() for row in ledger.rows.jobs(state, project, limit, cursor)]
+            wanted = JobFilter(state, project, label)
+            return [row.record() for row in ledger.rows.jobs(wanted, limit, cursor)]
 
     def tasks(self, job_id: str) -> list[TaskRecord]:
         """Tasks of a job, in the order they were given.

@@ -1,139 +1,85 @@
-"""Rows of the queue, and the few things a transaction can do with them.
+"""The few things an open transaction can read and write, whatever keeps the rows.
 
 All rules of the queue are written against ``Rows``; a kind of database is one implementation of it.
-Where a database locks rows rather than the whole file, ``job``, ``task`` and ``next_ready`` are the
-reads that lock, the last one skipping what is locked.
+Where a database locks rows rather than the whole file, a writing transaction locks as it reads, always
+in this order: jobs (several of them by id), tasks, projects (by name), nodes. ``next_job`` passes over
+what others hold, so that claims do not queue up behind each other.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
 
-from farm.queue.records import AttemptRecord
-from farm.spec.job import Job
-from farm.spec.record import JobRecord, Lease, TaskRecord
+from farm.queue.facts import EventRow, Head, JobFilter, JobRow, TaskRow
+from farm.queue.records import AttemptRecord, NodeRecord, ProjectRecord
 from farm.spec.state import JobState, TaskState
 
 Changes = Mapping[str, object]
 """New values by field name."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """A job; ``spec`` is its canonical JSON, ``seq`` the number of its newest event."""
-
-    id: str
-    spec: str
-    state: JobState
-    project: str
-    priority: int
-    created_at: float
-    updated_at: float
-    seq: int = 0
-    cancel_requested: bool = False
-    pause_requested: bool = False
-    reason: str = ""
-
-    def record(self) -> JobRecord:
-        """The job as callers see it."""
-        return JobRecord(
-            id=self.id,
-            spec=json.loads(self.spec),
-            state=self.state,
-            project=self.project,
-            priority=self.priority,
-            created_at=self.created_at,
-            updated_at=self.updated_at,
-            seq=self.seq,
-            cancel_requested=self.cancel_requested,
-            reason=self.reason,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRow:
-    """A task; ``token``, ``worker`` and ``lease_expires_at`` are set while it is leased."""
-
-    id: str
-    job: str
-    position: int
-    state: TaskState
-    attempt: int = 0
-    failures: int = 0
-    not_before: float = 0.0
-    checkpoint: str | None = None
-    worker: str | None = None
-    lease_expires_at: float | None = None
-    token: int | None = None
-    result: str | None = None
-
-    def record(self) -> TaskRecord:
-        """The task as callers see it."""
-        return TaskRecord(
-            id=self.id,
-            job=self.job,
-            state=self.state,
-            attempt=self.attempt,
-            failures=self.failures,
-            not_before=self.not_before,
-            checkpoint=self.checkpoint,
-            worker=self.worker,
-            lease_expires_at=self.lease_expires_at,
-            result=None if self.result is None else json.loads(self.result),
-        )
-
-    def lease(self, spec: str) -> Lease:
-        """The claim on this leased task of a job with that spec."""
-        assert self.token is not None
-        assert self.worker is not None
-        assert self.lease_expires_at is not None
-        return Lease(
-            task=self.id,
-            job=self.job,
-            attempt=self.attempt,
-            token=self.token,
-            worker=self.worker,
-            expires_at=self.lease_expires_at,
-            spec=json.loads(spec),
-            checkpoint=self.checkpoint,
-            failures=self.failures,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """An event; ``body`` is its JSON."""
-
-    job: str
-    seq: int
-    at: float
-    kind: str
-    body: str
-
-
-class Rows(Protocol):
-    """What one open transaction can read and write."""
+class JobRows(Protocol):
+    """Jobs, and which of them comes after which."""
 
     def job(self, job_id: str) -> JobRow | None:
         """A job."""
         ...
 
-    def jobs(
-        self, state: JobState | None, project: str | None, limit: int, before: JobRow | None
-    ) -> list[JobRow]:
+    def look(self, job_id: str) -> JobRow | None:
+        """A job, without a lock on it."""
+        ...
+
+    def free_job(self, job_id: str) -> JobRow | None:
+        """A job, or None where another transaction holds it."""
+        ...
+
+    def jobs(self, wanted: JobFilter, limit: int, before: JobRow | None) -> list[JobRow]:
         """Jobs, newest first, older than ``before``."""
         ...
 
-    def add_job(self, row: JobRow) -> None:
-        """Insert a job."""
+    def add_jobs(self, rows: Sequence[JobRow]) -> set[str]:
+        """Insert those whose id is new; returns the ids of these."""
         ...
 
-    def update_job(self, job_id: str, changes: Changes) -> None:
-        """Change fields of a job."""
+    def save_job(self, row: JobRow) -> None:
+        """Write a job back."""
         ...
+
+    def heads(self) -> list[Head]:
+        """The projects below their limit that have something to claim now."""
+        ...
+
+    def next_job(self, project: str, avoid: Collection[str], *, patient: bool) -> JobRow | None:
+        """The first job of a project with something to claim: by priority, then age, then id.
+
+        A patient caller waits for one that another transaction holds, others pass over it.
+        """
+        ...
+
+    def guard_needs(self, *, adding: bool) -> None:
+        """Keep jobs from being added with prerequisites while one of these becomes done."""
+        ...
+
+    def add_needs(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Note that the first job of each pair comes after the second."""
+        ...
+
+    def states(self, job_ids: Collection[str]) -> dict[str, JobState]:
+        """The states of those of the jobs that exist."""
+        ...
+
+    def dependants(self, job_id: str) -> list[str]:
+        """Jobs that come after a job, by id."""
+        ...
+
+    def counts(self) -> dict[JobState, int]:
+        """Number of jobs in each state that has any."""
+        ...
+
+
+class TaskRows(Protocol):
+    """Tasks, which of them comes after which, and who holds them."""
 
     def task(self, task_id: str) -> TaskRow | None:
         """A task."""
@@ -143,21 +89,57 @@ class Rows(Protocol):
         """Tasks of a job, in the order they were added."""
         ...
 
-    def next_ready(self, now: float) -> TaskRow | None:
-        """The task to be claimed first at ``now``."""
+    def add_tasks(self, rows: Sequence[TaskRow]) -> None:
+        """Insert tasks, with what they come after."""
         ...
 
-    def leased(self) -> list[TaskRow]:
-        """All leased tasks, by id."""
+    def save_task(self, row: TaskRow) -> None:
+        """Write a task back."""
         ...
 
-    def add_task(self, row: TaskRow) -> None:
-        """Insert a task."""
+    def next_task(self, job_id: str, avoid: Collection[str]) -> TaskRow | None:
+        """The first task of a job to be claimed now."""
         ...
 
-    def update_task(self, task_id: str, changes: Changes) -> None:
-        """Change fields of a task."""
+    def task_dependants(self, task_id: str) -> list[TaskRow]:
+        """Tasks that come after a task."""
         ...
+
+    def drop_tasks(self, job_id: str) -> None:
+        """Cancel what waits or is ready of a job's tasks."""
+        ...
+
+    def free_tasks(self, job_id: str) -> None:
+        """Make the tasks of a job ready that wait for nothing within it."""
+        ...
+
+    def undelay(self, job_id: str, now: float) -> int:
+        """End the delays of a job's tasks that are over; how many."""
+        ...
+
+    def due(self, now: float, limit: int) -> list[str]:
+        """Some jobs with tasks whose delay is over."""
+        ...
+
+    def count_tasks(self, job_id: str) -> tuple[dict[TaskState, int], int]:
+        """Number of a job's tasks in each state that has any, and of the delayed ones."""
+        ...
+
+    def leased(self, job_id: str) -> list[TaskRow]:
+        """Tasks of a job that workers hold."""
+        ...
+
+    def leases(self, expired: float | None, prefix: str) -> list[tuple[TaskRow, str]]:
+        """Leased tasks with their job's spec, by expiry: run out at ``expired``, of such workers."""
+        ...
+
+    def renew(self, task_id: str, token: int, expiry: float) -> bool:
+        """Put off a lease's expiry; whether the token holds it still."""
+        ...
+
+
+class LogRows(Protocol):
+    """Attempts and events."""
 
     def attempts(self, job_id: str) -> list[AttemptRecord]:
         """Attempts at a job's tasks, oldest first."""
@@ -175,8 +157,8 @@ class Rows(Protocol):
         """Events of a job with a ``seq`` over ``after``, in order."""
         ...
 
-    def add_event(self, row: EventRow) -> None:
-        """Append an event."""
+    def add_events(self, rows: Sequence[EventRow]) -> None:
+        """Append events."""
         ...
 
     def version(self) -> int:
@@ -187,12 +169,38 @@ class Rows(Protocol):
         """A fencing token, larger than any before."""
         ...
 
-    def counts(self) -> dict[JobState, int]:
-        """Number of jobs in each state that has any."""
+
+class ShareRows(Protocol):
+    """Projects and nodes."""
+
+    def projects(self) -> list[ProjectRecord]:
+        """Every project that a job or an operator named, by name."""
+        ...
+
+    def set_project(self, name: str, weight: float, max_running: int | None) -> None:
+        """Set a project's share and limit."""
+        ...
+
+    def shift_project(self, name: str, running: int, ready: int) -> bool:
+        """Add to a project's counts; False, and nothing added, where its limit would be passed."""
+        ...
+
+    def nodes(self) -> list[NodeRecord]:
+        """Nodes with failures, by name."""
+        ...
+
+    def blame(self, node: str, task: str) -> NodeRecord:
+        """Note that a task failed on a node; returns the node as it is then."""
+        ...
+
+    def absolve(self, node: str) -> None:
+        """Forget the tasks that failed on a node."""
+        ...
+
+    def judge(self, node: str, *, out: bool, reason: str, since: float | None) -> None:
+        """Take a node out, or back in."""
         ...
 
 
-def canonical(spec: Job) -> str:
-    """The one JSON text of a spec, whatever order its labels were written in."""
-    data: dict[str, Any] = spec.model_dump(mode="json")
-    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+class Rows(JobRows, TaskRows, LogRows, ShareRows, Protocol):
+    """What one open transaction can read and write."""

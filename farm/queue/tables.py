@@ -1,10 +1,14 @@
-"""The tables. Times are seconds since the epoch, UTC; specs, results and events are JSON texts."""
+"""The tables as they are now; ``farm.queue.migrations`` makes them, from nothing or from older ones.
+
+Times are seconds since the epoch, UTC; specs, results and events are JSON texts.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Enum,
@@ -17,21 +21,34 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from farm.spec.state import JobState, TaskState
 
-SCHEMA_VERSION = 1
-"""Raised by one with every change to these tables."""
+SCHEMA_VERSION = 2
+"""Raised by one with every change to these tables, each of which is a migration."""
 
 TOKENS = "tokens"
-"""The counter that fencing tokens come from."""
+"""The counter that fencing tokens come from in SQLite; PostgreSQL has a sequence."""
+
+CLAIMABLE = "claimable > 0"
+DELAYED = "delayed"
+LEASED = "lease_expires_at IS NOT NULL"
+"""Which rows the partial indexes have; queries must say the same for an index to serve them."""
+
+Big = BigInteger().with_variant(Integer, "sqlite")
+"""A number that may pass 2³¹; SQLite counts its rows with this type only."""
 
 
 def _state(states: type[StrEnum]) -> Enum:
     return Enum(
         states, native_enum=False, length=16, values_callable=lambda enum: [s.value for s in enum]
     )
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 metadata = MetaData()
@@ -44,7 +61,16 @@ schema_version = Table(
 counters = Table(
     "counters", metadata,
     Column("name", String(32), primary_key=True),
-    Column("value", Integer, nullable=False),
+    Column("value", Big, nullable=False),
+)  # fmt: skip
+
+projects = Table(
+    "projects", metadata,
+    Column("name", String(64), primary_key=True),
+    Column("weight", Float, nullable=False),
+    Column("max_running", Integer),
+    Column("running", Integer, nullable=False),
+    Column("ready", Integer, nullable=False),
 )  # fmt: skip
 
 jobs = Table(
@@ -60,45 +86,85 @@ jobs = Table(
     Column("cancel_requested", Boolean, nullable=False),
     Column("pause_requested", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("unmet", Integer, nullable=False),
+    *(Column(state.value, Integer, nullable=False) for state in TaskState),
+    Column("delayed", Integer, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("claimable", Integer, nullable=False),
     Index("jobs_by_age", "created_at", "id"),
-    Index("jobs_by_state", "state", "created_at"),
+    Index("jobs_by_state", "state", "created_at", "id"),
+    Index("jobs_by_project", "project", "created_at", "id"),
+    _partial("jobs_by_turn", "project", "rank", "created_at", "id", where=CLAIMABLE),
+)  # fmt: skip
+
+job_labels = Table(
+    "job_labels", metadata,
+    Column("job", String(64), ForeignKey("jobs.id"), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("value", String(200), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index("jobs_by_label", "name", "value", "created_at", "job"),
+)  # fmt: skip
+
+job_needs = Table(
+    "job_needs", metadata,
+    Column("job", String(64), ForeignKey("jobs.id"), primary_key=True),
+    Column("needs", String(64), ForeignKey("jobs.id"), primary_key=True),
+    Index("jobs_by_need", "needs", "job"),
 )  # fmt: skip
 
 tasks = Table(
     "tasks", metadata,
     Column("id", String(160), primary_key=True),
-    Column("job", String(64), ForeignKey("jobs.id"), nullable=False, index=True),
+    Column("job", String(64), ForeignKey("jobs.id"), nullable=False),
     Column("position", Integer, nullable=False),
     Column("state", _state(TaskState), nullable=False),
+    Column("after", Text, nullable=False),
+    Column("unmet", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
     Column("not_before", Float, nullable=False),
+    Column("delayed", Boolean, nullable=False),
     Column("checkpoint", String(64)),
     Column("worker", String(200)),
+    Column("node", String(200)),
     Column("lease_expires_at", Float),
-    Column("token", Integer),
+    Column("token", Big),
     Column("result", Text),
-    Index("tasks_by_state", "state", "not_before"),
+    Index("tasks_by_position", "job", "position", unique=True),
+    Index("tasks_by_state", "job", "state", "delayed", "position"),
+    _partial("tasks_by_delay", "not_before", "job", where=DELAYED),
+    _partial("tasks_by_expiry", "lease_expires_at", "id", where=LEASED),
+)  # fmt: skip
+
+task_needs = Table(
+    "task_needs", metadata,
+    Column("task", String(160), ForeignKey("tasks.id"), primary_key=True),
+    Column("needs", String(160), ForeignKey("tasks.id"), primary_key=True),
+    Index("tasks_by_need", "needs", "task"),
 )  # fmt: skip
 
 attempts = Table(
     "attempts", metadata,
-    Column("token", Integer, primary_key=True, autoincrement=False),
-    Column("job", String(64), ForeignKey("jobs.id"), nullable=False, index=True),
+    Column("token", Big, primary_key=True, autoincrement=False),
+    Column("job", String(64), ForeignKey("jobs.id"), nullable=False),
     Column("task", String(160), ForeignKey("tasks.id"), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("worker", String(200), nullable=False),
+    Column("node", String(200), nullable=False),
     Column("started", Float, nullable=False),
     Column("ended", Float),
     Column("outcome", String(16)),
     Column("cause", Text, nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("task", "attempt"),
+    Index("attempts_by_job", "job", "token"),
 )  # fmt: skip
 
 events = Table(
     "events", metadata,
-    Column("position", Integer, primary_key=True),
+    Column("position", Big, primary_key=True),
     Column("job", String(64), ForeignKey("jobs.id"), nullable=False),
     Column("seq", Integer, nullable=False),
     Column("at", Float, nullable=False),
@@ -106,4 +172,18 @@ events = Table(
     Column("body", Text, nullable=False),
     UniqueConstraint("job", "seq"),
     sqlite_autoincrement=True,
+)  # fmt: skip
+
+nodes = Table(
+    "nodes", metadata,
+    Column("name", String(200), primary_key=True),
+    Column("out", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", Float),
+)  # fmt: skip
+
+node_failures = Table(
+    "node_failures", metadata,
+    Column("node", String(200), ForeignKey("nodes.name"), primary_key=True),
+    Column("task", String(160), ForeignKey("tasks.id"), primary_key=True),
 )  # fmt: skip

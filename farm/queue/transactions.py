@@ -31,6 +31,8 @@ class Transactions(ABC):
     def _writing(self, name: str) -> Iterator[Ledger]:
         with self._transaction(write=True) as rows:
             # The time is taken inside: waiting for another writer must not shorten a lease.
-            yield Ledger(rows, self._clock.now())
+            ledger = Ledger(rows, self._clock.now())
+            yield ledger
+            ledger.flush()
             reach(f"{name}.before_commit")
         reach(f"{name}.after_commit")

@@ -54,6 +54,7 @@ class Started(_Event):
     extractor: str = ""
     precision: str = ""
     devices: int = 1
+    node: str = Field(default="", description="Where it runs: a Ray node's id or a host's name.")
 
 
 class Adjusted(_Event):
@@ -139,6 +140,17 @@ class Done(_Event):
     quality: dict[str, float] = Field(default_factory=dict)
 
 
+class Quarantined(_Event):
+    """A task was set aside with its evidence: trying it again would fail again. ``failed`` follows."""
+
+    kind: Literal["quarantined"] = "quarantined"
+    task: str
+    attempt: int
+    cause: str
+    reason: str
+    evidence: tuple[Artefact, ...] = ()
+
+
 class Failed(_Event):
     """Ended without a result; ``reason`` says what to do."""
 
@@ -169,8 +181,8 @@ class Resumed(_Event):
 
 
 Event = Annotated[
-    Queued | Routed | Started | Adjusted | Progress | Rendition | Checkpointed | Retrying | Done
-    | Failed | CancelledEvent | Paused | Resumed,
+    Queued | Routed | Started | Adjusted | Progress | Rendition | Checkpointed | Retrying | Quarantined
+    | Done | Failed | CancelledEvent | Paused | Resumed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 _EVENT: TypeAdapter[Any] = TypeAdapter(Event)

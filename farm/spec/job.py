@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -30,6 +30,9 @@ class _JobBase(Value):
     project: str = Field(default="default", pattern=NAME)
     priority: int = Field(default=50, ge=0, le=100, description="100 goes first.")
     labels: dict[str, str] = Field(default_factory=dict, max_length=32)
+    after: tuple[Annotated[str, Field(pattern=NAME)], ...] = Field(
+        default=(), max_length=256, description="Ids of jobs that must be done before this one begins."
+    )
 
 
 class PrintJob(_JobBase):

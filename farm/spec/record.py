@@ -11,6 +11,13 @@ from farm.spec.job import Job
 from farm.spec.state import JobState, TaskState
 
 
+class TaskSpec(Value):
+    """A task to be made: its name, unique in its job, and the names of those it comes after."""
+
+    name: str
+    after: tuple[str, ...] = ()
+
+
 class JobRecord(Value):
     """A job as the queue knows it."""
 
@@ -23,7 +30,11 @@ class JobRecord(Value):
     updated_at: float
     seq: int = Field(description="Sequence number of its newest event.")
     cancel_requested: bool = False
+    pause_requested: bool = False
     reason: str = ""
+    tasks: dict[str, int] = Field(
+        default_factory=dict, description="Number of its tasks by state; states of none are left out."
+    )
 
 
 class TaskRecord(Value):
@@ -31,9 +42,12 @@ class TaskRecord(Value):
 
     id: str
     job: str
+    name: str = Field(default="", description="Unique in its job.")
+    after: tuple[str, ...] = Field(default=(), description="Names of the tasks it comes after.")
     state: TaskState
     attempt: int = Field(description="Attempts begun so far.")
     failures: int = Field(default=0, description="Attempts that count against the limit.")
+    losses: int = Field(default=0, description="Attempts that ended with a lost worker.")
     not_before: float = 0.0
     checkpoint: str | None = None
     worker: str | None = None
@@ -53,3 +67,5 @@ class Lease(Value):
     spec: Job = Field(discriminator="kind")
     checkpoint: str | None = None
     failures: int = 0
+    losses: int = Field(default=0, description="Earlier attempts that ended with a lost worker.")
+    task_name: str = ""

@@ -22,13 +22,19 @@ class JobState(StrEnum):
 
 
 class TaskState(StrEnum):
-    """Where a task stands."""
+    """Where a task stands.
 
+    ``ready`` ones may be claimed (at once, after a delay, or when their job's pause ends); ``waiting``
+    ones not before the tasks and jobs that they come after are done.
+    """
+
+    WAITING = "waiting"
     READY = "ready"
     LEASED = "leased"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    QUARANTINED = "quarantined"
 
 
 JOB_MOVES: dict[JobState, frozenset[JobState]] = {
@@ -45,13 +51,13 @@ JOB_MOVES: dict[JobState, frozenset[JobState]] = {
 }
 """From each state, the states a job may go to. ``queued`` after an end is a retry."""
 
+_ENDED = (TaskState.FAILED, TaskState.CANCELLED, TaskState.QUARANTINED)
+
 TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
+    TaskState.WAITING: frozenset({TaskState.READY, TaskState.CANCELLED}),
     TaskState.READY: frozenset({TaskState.LEASED, TaskState.CANCELLED}),
-    TaskState.LEASED: frozenset(
-        {TaskState.READY, TaskState.DONE, TaskState.FAILED, TaskState.CANCELLED}
-    ),
+    TaskState.LEASED: frozenset({TaskState.READY, TaskState.DONE, *_ENDED}),
     TaskState.DONE: frozenset(),
-    TaskState.FAILED: frozenset({TaskState.READY}),
-    TaskState.CANCELLED: frozenset({TaskState.READY}),
+    **dict.fromkeys(_ENDED, frozenset({TaskState.READY, TaskState.WAITING})),
 }
 """From each state, the states a task may go to. Only a lease can end in ``done``."""

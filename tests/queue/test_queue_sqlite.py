@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from farm.clock import ManualClock
 from farm.errors import InvalidInput, Unavailable
-from farm.queue import SqlQueue, open_queue
+from farm.queue import SqliteQueue, SqlQueue, open_queue
 from farm.spec import JobState, Lease
 from farm.spec.event import Done
 
@@ -111,7 +111,7 @@ def test_the_database_is_set_to_last(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("postgresql://u:secret@db/farm", "'postgresql' is not available yet"),
+        ("mysql://u:secret@db/farm", "'mysql' is not available"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("not a url with secret", "the URL cannot be read"),
@@ -147,12 +147,12 @@ def test_tables_of_another_version_are_one_sentence(tmp_path: Path) -> None:
     raw.execute("UPDATE schema_version SET version = 7")
     raw.commit()
     raw.close()
-    with pytest.raises(Unavailable, match=r"its tables are version 7, this farm's are 1; use"):
+    with pytest.raises(Unavailable, match=r"its tables are version 7, this farm's are 2; use"):
         open_queue(database(tmp_path), ManualClock())
 
 
 def test_a_locked_database_is_one_sentence(tmp_path: Path) -> None:
-    queue = SqlQueue(database(tmp_path), ManualClock(), patience=0.05)
+    queue = SqliteQueue(database(tmp_path), ManualClock(), patience=0.05)
     queue.add("j1", job_spec())
     raw = sqlite3.connect(tmp_path / "farm.db", isolation_level=None)
     raw.execute("BEGIN IMMEDIATE")
