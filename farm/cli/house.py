@@ -73,6 +73,7 @@ class CatalogueCards:
 def build_gateway(handle: Any) -> Any:
     """The gateway's ASGI app on this process's settings; called in the ingress replica."""
     from farm.gateway.app import create_app
+    from farm.tiers.view import ClusterView
 
     chosen, clock, meter = settings.load(), SystemClock(), PrometheusMeter()
     return create_app(
@@ -82,6 +83,7 @@ def build_gateway(handle: Any) -> Any:
             previews=HandlePreviews(handle),
             quotes=Quoter(lambda: local_pools(chosen), clock),
             catalogue=CatalogueCards(Catalogue(models_folder(chosen))),
+            tiers=ClusterView(),
             settings=chosen,
             clock=clock,
             meter=meter,

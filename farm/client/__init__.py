@@ -5,8 +5,10 @@ with Client() as client:
     print(job.result().usd)
 """
 
-from farm.client.aio import AsyncClient, AsyncJobHandle
+from farm.client.aio import AsyncClient
+from farm.client.aio_handle import AsyncJobHandle
+from farm.client.handle import JobHandle
 from farm.client.preview import Preview
-from farm.client.sync import Client, JobHandle
+from farm.client.sync import Client
 
 __all__ = ["AsyncClient", "AsyncJobHandle", "Client", "JobHandle", "Preview"]

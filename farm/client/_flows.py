@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,6 @@ from farm.spec import Event, Job, JobRecord, JobState, Quote, TaskRecord
 from farm.spec.event import CancelledEvent, Done, Failed
 
 Picture = str | Path | bytes
-PATIENCE = 60.0
-"""Seconds that ``result`` waits for a farm that went away before it gives up."""
 
 
 class _Page(BaseModel):
@@ -118,12 +117,17 @@ def tasks(job_id: str) -> Flow[list[TaskRecord]]:
 
 
 def jobs(
-    state: JobState | str | None, project: str | None, limit: int, before: str | None
+    state: JobState | str | None,
+    project: str | None,
+    label: tuple[str, str] | None,
+    limit: int,
+    before: str | None,
 ) -> Flow[list[JobRecord]]:
     """Jobs, newest first."""
     wanted: dict[str, str | int | None] = {
         "state": str(state) if state is not None else None,
         "project": project,
+        "label": "=".join(label) if label is not None else None,
         "limit": limit,
         "before": before,
     }
@@ -160,28 +164,29 @@ def download(sha256: str, path: Path) -> Flow[Path]:
 
 
 def result(job_id: str, timeout: float | None, now: Callable[[], float]) -> Flow[Done]:
-    """Wait for a job's end.
+    """Wait for a job's end, also while the farm is away.
 
     Raises:
         JobFailed: it failed or was cancelled.
         TimeoutError: it has not ended ``timeout`` seconds from now.
-        Unreachable: the farm was away for longer than ``PATIENCE``.
+        Unreachable: the farm was away when they had passed.
     """
-    began = seen = now()
+    until = math.inf if timeout is None else now() + timeout
     pause = 0.1
     while True:
         try:
             current = yield from record(job_id)
-            seen = now()
             if current.state.final:
                 return ended(job_id, (yield from _last_final(job_id, current.seq)))
         except Unreachable:
-            if now() - seen > PATIENCE:
+            if now() >= until:
                 raise
-        left = pause if timeout is None else began + timeout - now()
-        if left <= 0:
-            raise TimeoutError(f"job {job_id} has not ended after {timeout:g} s; it goes on by itself.")
-        yield Wait(min(pause, left))
+        else:
+            if now() >= until:
+                raise TimeoutError(
+                    f"job {job_id} has not ended after {timeout:g} s; it goes on by itself."
+                )
+        yield Wait(min(pause, max(0.0, until - now())))
         pause = min(pause * 1.5, 1.0)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 
 import httpx
 from httpx_sse import ServerSentEvent
@@ -12,14 +14,14 @@ from farm.client._protocol import Call, error_of, segment
 from farm.errors import Busy, Unavailable, Unreachable
 from farm.spec import Event, parse_event
 
-PATIENCE = 120.0
-"""Seconds spent waiting for a farm that went away, after which following gives up."""
-
 SILENCE = 45.0
 """Seconds without a byte after which a connection counts as dead: three heartbeats."""
 
+Away = Callable[[Unreachable | None], None]
+"""Told why when the farm has gone away, and ``None`` when it is back."""
+
 _FIRST_DELAY = 0.2
-_LONGEST_DELAY = 10.0
+_LONGEST_DELAY = 5.0
 _SETTLED = 10.0
 
 
@@ -27,13 +29,22 @@ class Follower:
     """Where a reader of a job's events stands; it has no I/O and no clock of its own.
 
     The last sequence number seen is what a new connection begins behind, so no event is lost, and
-    what comes twice is dropped by the same number.
+    what comes twice is dropped by the same number. A farm that has gone away is waited for, with
+    pauses that grow to five seconds.
+
+    Args:
+        until: the time at which following ends, whatever has happened.
+        away: told once when the farm does not answer any more, and once when it does again.
     """
 
-    def __init__(self, job_id: str, after: int) -> None:
+    def __init__(
+        self, job_id: str, after: int, *, until: float = math.inf, away: Away | None = None
+    ) -> None:
         self._job_id = job_id
         self._last = after
-        self._waited = 0.0
+        self._until = until
+        self._away = away or (lambda why: None)
+        self._gone = False
         self._delay = _FIRST_DELAY
         self._since: float | None = None
         self.ended = False
@@ -60,6 +71,13 @@ class Follower:
                 raise Unreachable(error.message) from error
             raise error
         self._since = now
+        if self._gone:
+            self._gone = False
+            self._away(None)
+
+    def silence(self, now: float) -> float:
+        """Seconds without a byte after which the connection is given up."""
+        return max(0.1, min(SILENCE, self._until - now))
 
     def take(self, frame: ServerSentEvent) -> Event | None:
         """The event in a frame; None for one seen before, a heartbeat, the end mark, a kind too new."""
@@ -71,28 +89,43 @@ class Follower:
         if event is None or event.seq <= self._last:
             return None
         self._last = event.seq
-        self._waited, self._delay = 0.0, _FIRST_DELAY
+        self._delay = _FIRST_DELAY
         return event
+
+    def check(self, now: float) -> None:
+        """Look at the time, after every frame.
+
+        Raises:
+            TimeoutError: it is up.
+        """
+        if now >= self._until and not self.ended:
+            raise TimeoutError(f"job {self._job_id} has not ended in time; it goes on by itself.")
 
     def dropped(self, error: Unreachable, now: float) -> float:
         """Seconds to wait before the next connection.
 
         Raises:
-            Unreachable: patience is at its end.
+            Unreachable: the time is up, and the farm does not answer.
+            TimeoutError: the time is up, and the farm answered until just now.
         """
-        # A connection that held for a while was a good one, though its job was quiet; one that
-        # breaks at once, again and again, is not.
-        if self._since is not None and now - self._since >= _SETTLED:
-            self._waited, self._delay = 0.0, _FIRST_DELAY
-        self._since = None
-        if self._waited >= PATIENCE:
+        answered, self._since = self._since, None
+        if answered is not None:
+            self.check(now)
+            # One that held for a while was a good one, though its job was quiet; one that breaks
+            # at once, again and again, is not.
+            if now - answered >= _SETTLED:
+                self._delay = _FIRST_DELAY
+        elif now >= self._until:
             raise Unreachable(
-                f"{error.message.rstrip('.')}; gave up after {PATIENCE:.0f} s, and the job goes on: "
-                f"'farm watch {self._job_id}' comes back to it."
+                f"{error.message.rstrip('.')}; the job goes on: 'farm watch {self._job_id}' comes "
+                "back to it."
             ) from error
+        elif not self._gone:
+            # A single connection that breaks is no news; one that cannot be made again is.
+            self._gone = True
+            self._away(error)
         delay, self._delay = self._delay, min(self._delay * 2, _LONGEST_DELAY)
-        self._waited += delay
-        return delay
+        return min(delay, self._until - now)
 
 
 def cut_short(url: str) -> Unreachable:

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import httpx
 
 from farm.client import _files, ids
-from farm.client._follow import SILENCE
 from farm.client._protocol import Call, checked_url
 from farm.errors import InvalidInput
 from farm.settings import load
@@ -36,9 +35,9 @@ def job_id_of(key: str | None, chosen: str | None, now: float) -> str:
     return ids.from_key(key) if key is not None else ids.fresh(now)
 
 
-def stream_timeout(timeout: float) -> httpx.Timeout:
+def stream_timeout(timeout: float, silence: float) -> httpx.Timeout:
     """Timeouts of an event stream: silent for a while is normal, dead is not."""
-    return httpx.Timeout(timeout, read=SILENCE)
+    return httpx.Timeout(timeout, read=silence)
 
 
 def request_of(

@@ -13,16 +13,17 @@ from typing import Any, Self
 import httpx
 from httpx_sse import EventSource
 
-from farm.client import _files, _flows, fetching, jobfile
+from farm.client import _files, _flows, _operate, jobfile
 from farm.client._follow import Follower, cut_short
 from farm.client._protocol import Call, Flow, Step, T, Wait, Work, unreachable
 from farm.client._setup import job_id_of, request_of, stream_timeout, target
+from farm.client.aio_handle import AsyncJobHandle
 from farm.client.preview import Preview
 from farm.client.sync import Spec
 from farm.clock import Clock, SystemClock
 from farm.errors import Unreachable
-from farm.spec import Event, JobRecord, JobState, Quote, TaskRecord
-from farm.spec.event import Done
+from farm.spec import Event, JobRecord, JobState, Quote
+from farm.spec.farm import FarmView, Node, Project
 
 
 class AsyncClient:
@@ -122,11 +123,12 @@ class AsyncClient:
         *,
         state: JobState | str | None = None,
         project: str | None = None,
+        label: tuple[str, str] | None = None,
         limit: int = 50,
         before: str | None = None,
     ) -> list[JobRecord]:
         """Jobs, newest first; ``before`` is the id of the last one of the page before."""
-        return await self._run(_flows.jobs(state, project, limit, before))
+        return await self._run(_flows.jobs(state, project, label, limit, before))
 
     async def styles(self) -> list[dict[str, Any]]:
         """The catalogue of styles."""
@@ -151,6 +153,28 @@ class AsyncClient:
     async def ready(self) -> dict[str, Any]:
         """How the farm is. Raises Unavailable: a part of it does not work."""
         return await self._run(_flows.card("/readyz"))
+
+    async def farm(self) -> FarmView:
+        """The whole farm at this moment: processes, jobs by state, projects, nodes."""
+        return await self._run(_operate.farm())
+
+    async def projects(self) -> list[Project]:
+        """Every project's share and what it uses of it."""
+        return await self._run(_operate.projects())
+
+    async def set_project(
+        self, name: str, *, weight: float = 1.0, max_running: int | None = None
+    ) -> Project:
+        """Set a project's share: its weight, and the most of its tasks that run at a time."""
+        return await self._run(_operate.set_project(name, weight, max_running))
+
+    async def nodes(self) -> list[Node]:
+        """Machines, by how attempts at tasks ended there."""
+        return await self._run(_operate.nodes())
+
+    async def readmit(self, node: str) -> Node:
+        """Give a machine tasks again that was taken out. Raises NotFound."""
+        return await self._run(_operate.readmit(node))
 
     async def _run(self, flow: Flow[T]) -> T:
         try:
@@ -205,7 +229,8 @@ class AsyncClient:
                 await self._sleep(follower.dropped(error, self._clock.now()))
 
     async def _connection(self, follower: Follower) -> AsyncGenerator[Event]:
-        request = request_of(self._http, follower.call(), None, stream_timeout(self._timeout))
+        timeout = stream_timeout(self._timeout, follower.silence(self._clock.now()))
+        request = request_of(self._http, follower.call(), None, timeout)
         try:
             response = await self._http.send(request, stream=True)
             try:
@@ -217,6 +242,7 @@ class AsyncClient:
                         event = follower.take(frame)
                         if event is not None:
                             yield event
+                        follower.check(self._clock.now())
             finally:
                 await response.aclose()
         except httpx.TransportError as error:
@@ -229,61 +255,3 @@ async def _pieces(path: Path) -> AsyncIterator[bytes]:
     pieces = _files.chunks(path)
     while piece := await asyncio.to_thread(next, pieces, b""):
         yield piece
-
-
-class AsyncJobHandle:
-    """A job on the farm; holds its id only, so everything it says is fresh."""
-
-    def __init__(self, client: AsyncClient, id: str) -> None:  # noqa: A002
-        self._client = client
-        self.id = id
-
-    def __repr__(self) -> str:
-        return f"<AsyncJobHandle {self.id} at {self._client.url}>"
-
-    async def record(self) -> JobRecord:
-        """The job as it stands."""
-        return await self._client._run(_flows.record(self.id))
-
-    async def tasks(self) -> list[TaskRecord]:
-        """Its tasks as they stand."""
-        return await self._client._run(_flows.tasks(self.id))
-
-    def events(self, after: int = 0) -> AsyncGenerator[Event]:
-        """Everything that happens, from behind sequence number ``after`` until the job's end.
-
-        A dropped connection resumes by itself; none is lost and none comes twice.
-
-        Raises:
-            Unreachable: the farm was away for two minutes.
-        """
-        return self._client._follow(Follower(self.id, after))
-
-    async def result(self, timeout: float | None = None) -> Done:
-        """Wait for the job's end.
-
-        Raises:
-            JobFailed: it failed or was cancelled; the sentence has the reason.
-            TimeoutError: it is not over after ``timeout`` seconds; it goes on by itself.
-        """
-        return await self._client._run(_flows.result(self.id, timeout, self._client._clock.now))
-
-    async def cancel(self, reason: str = "") -> JobRecord:
-        """Stop it. Raises IllegalTransition: it has ended."""
-        return await self._client._run(_flows.verb(self.id, "cancel", {"reason": reason}))
-
-    async def pause(self) -> JobRecord:
-        """Hold it back. Raises IllegalTransition."""
-        return await self._client._run(_flows.verb(self.id, "pause"))
-
-    async def resume(self) -> JobRecord:
-        """Release it. Raises IllegalTransition."""
-        return await self._client._run(_flows.verb(self.id, "resume"))
-
-    async def retry(self) -> JobRecord:
-        """Put it back into the queue after it failed or was cancelled. Raises IllegalTransition."""
-        return await self._client._run(_flows.verb(self.id, "retry"))
-
-    async def fetch(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Download every rendition, the final files and ``events.jsonl``; returns their paths."""
-        return await self._client._run(fetching.fetch(self.id, Path(folder)))

@@ -12,7 +12,7 @@ from farm.client import _files, _flows
 from farm.client._protocol import Flow, Work
 from farm.errors import InvalidInput
 from farm.spec import Event
-from farm.spec.event import Artefact, Done, Rendition
+from farm.spec.event import Artefact, Done, Quarantined, Rendition
 
 LOG = "events.jsonl"
 _SUFFIXES = {
@@ -30,7 +30,8 @@ class Wanted:
 
 
 def plan(events: Sequence[Event]) -> list[Wanted]:
-    """Renditions in the order they came (``01-preview.png``, ``02-scale-362x242.png``), then artefacts.
+    """Renditions in the order they came (``01-preview.png``, ``02-scale-362x242.png``), then artefacts,
+    then the evidence of tasks that were quarantined.
 
     The last ``done`` counts: a job that was retried has had other ends before.
     """
@@ -40,7 +41,7 @@ def plan(events: Sequence[Event]) -> list[Wanted]:
             wanted.append(Wanted(_rendition_name(len(wanted) + 1, event), event.picture.blob))
     done = next((event for event in reversed(events) if isinstance(event, Done)), None)
     taken = {item.name for item in wanted} | {LOG}
-    for artefact in _finals(events, done):
+    for artefact in (*_finals(events, done), *_evidence(events)):
         name = _safe(artefact.name)
         if name in taken:
             name = f"{artefact.blob[:8]}-{name}"
@@ -76,6 +77,12 @@ def _finals(events: Sequence[Event], done: Done | None) -> list[Artefact]:
         return list({artefact.blob: artefact for artefact in done.artefacts}.values())
     finals = [e for e in events if isinstance(e, Rendition) and e.fidelity == "final"]
     return [finals[-1].picture] if finals else []
+
+
+def _evidence(events: Sequence[Event]) -> list[Artefact]:
+    """What was kept of tasks that were set aside."""
+    kept = [e for event in events if isinstance(event, Quarantined) for e in event.evidence]
+    return list({artefact.blob: artefact for artefact in kept}.values())
 
 
 def _safe(name: str) -> str:

@@ -11,15 +11,16 @@ from typing import Any, Self
 import httpx
 from httpx_sse import EventSource
 
-from farm.client import _files, _flows, fetching, jobfile
+from farm.client import _files, _flows, _operate, jobfile
 from farm.client._follow import Follower, cut_short
 from farm.client._protocol import Call, Flow, Step, T, Wait, Work, unreachable
 from farm.client._setup import job_id_of, request_of, stream_timeout, target
+from farm.client.handle import JobHandle
 from farm.client.preview import Preview
 from farm.clock import Clock, SystemClock
 from farm.errors import Unreachable
-from farm.spec import Event, Job, JobRecord, JobState, Quote, TaskRecord
-from farm.spec.event import Done
+from farm.spec import Event, Job, JobRecord, JobState, Quote
+from farm.spec.farm import FarmView, Node, Project
 
 Spec = Job | Mapping[str, Any] | str | os.PathLike[str]
 
@@ -118,11 +119,12 @@ class Client:
         *,
         state: JobState | str | None = None,
         project: str | None = None,
+        label: tuple[str, str] | None = None,
         limit: int = 50,
         before: str | None = None,
     ) -> list[JobRecord]:
         """Jobs, newest first; ``before`` is the id of the last one of the page before."""
-        return self._run(_flows.jobs(state, project, limit, before))
+        return self._run(_flows.jobs(state, project, label, limit, before))
 
     def styles(self) -> list[dict[str, Any]]:
         """The catalogue of styles."""
@@ -147,6 +149,26 @@ class Client:
     def ready(self) -> dict[str, Any]:
         """How the farm is. Raises Unavailable: a part of it does not work."""
         return self._run(_flows.card("/readyz"))
+
+    def farm(self) -> FarmView:
+        """The whole farm at this moment: processes, jobs by state, projects, nodes."""
+        return self._run(_operate.farm())
+
+    def projects(self) -> list[Project]:
+        """Every project's share and what it uses of it."""
+        return self._run(_operate.projects())
+
+    def set_project(self, name: str, *, weight: float = 1.0, max_running: int | None = None) -> Project:
+        """Set a project's share: its weight, and the most of its tasks that run at a time."""
+        return self._run(_operate.set_project(name, weight, max_running))
+
+    def nodes(self) -> list[Node]:
+        """Machines, by how attempts at tasks ended there."""
+        return self._run(_operate.nodes())
+
+    def readmit(self, node: str) -> Node:
+        """Give a machine tasks again that was taken out. Raises NotFound."""
+        return self._run(_operate.readmit(node))
 
     def _run(self, flow: Flow[T]) -> T:
         try:
@@ -199,7 +221,8 @@ class Client:
                 self._clock.sleep(follower.dropped(error, self._clock.now()))
 
     def _connection(self, follower: Follower) -> Iterator[Event]:
-        request = request_of(self._http, follower.call(), None, stream_timeout(self._timeout))
+        timeout = stream_timeout(self._timeout, follower.silence(self._clock.now()))
+        request = request_of(self._http, follower.call(), None, timeout)
         try:
             response = self._http.send(request, stream=True)
             try:
@@ -210,67 +233,10 @@ class Client:
                     event = follower.take(frame)
                     if event is not None:
                         yield event
+                    follower.check(self._clock.now())
             finally:
                 response.close()
         except httpx.TransportError as error:
             raise unreachable(error, self.url) from error
         if not follower.ended:
             raise cut_short(self.url)
-
-
-class JobHandle:
-    """A job on the farm; holds its id only, so everything it says is fresh."""
-
-    def __init__(self, client: Client, id: str) -> None:  # noqa: A002
-        self._client = client
-        self.id = id
-
-    def __repr__(self) -> str:
-        return f"<JobHandle {self.id} at {self._client.url}>"
-
-    def record(self) -> JobRecord:
-        """The job as it stands."""
-        return self._client._run(_flows.record(self.id))
-
-    def tasks(self) -> list[TaskRecord]:
-        """Its tasks as they stand."""
-        return self._client._run(_flows.tasks(self.id))
-
-    def events(self, after: int = 0) -> Iterator[Event]:
-        """Everything that happens, from behind sequence number ``after`` until the job's end.
-
-        A dropped connection resumes by itself; none is lost and none comes twice.
-
-        Raises:
-            Unreachable: the farm was away for two minutes.
-        """
-        return self._client._follow(Follower(self.id, after))
-
-    def result(self, timeout: float | None = None) -> Done:
-        """Wait for the job's end.
-
-        Raises:
-            JobFailed: it failed or was cancelled; the sentence has the reason.
-            TimeoutError: it is not over after ``timeout`` seconds; it goes on by itself.
-        """
-        return self._client._run(_flows.result(self.id, timeout, self._client._clock.now))
-
-    def cancel(self, reason: str = "") -> JobRecord:
-        """Stop it. Raises IllegalTransition: it has ended."""
-        return self._client._run(_flows.verb(self.id, "cancel", {"reason": reason}))
-
-    def pause(self) -> JobRecord:
-        """Hold it back. Raises IllegalTransition."""
-        return self._client._run(_flows.verb(self.id, "pause"))
-
-    def resume(self) -> JobRecord:
-        """Release it. Raises IllegalTransition."""
-        return self._client._run(_flows.verb(self.id, "resume"))
-
-    def retry(self) -> JobRecord:
-        """Put it back into the queue after it failed or was cancelled. Raises IllegalTransition."""
-        return self._client._run(_flows.verb(self.id, "retry"))
-
-    def fetch(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Download every rendition, the final files and ``events.jsonl``; returns their paths."""
-        return self._client._run(fetching.fetch(self.id, Path(folder)))

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from farm.gateway import problem
 from farm.gateway.edge import Edge
 from farm.gateway.guard import Guard
+from farm.gateway.news import News
 from farm.gateway.ports import Services
 from farm.gateway.renditions import FirstRenditions
 from farm.gateway.routes import ROUTERS
@@ -23,6 +24,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.first_renditions = FirstRenditions(services)
+    app.state.news = News(services.queue)
     app.state.sse_clients = 0
     problem.install(app)
     for router in ROUTERS:

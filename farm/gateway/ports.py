@@ -14,6 +14,15 @@ from typing import Any, BinaryIO, Protocol
 from farm.clock import Clock
 from farm.settings import Settings
 from farm.spec import Event, Job, JobRecord, JobState, Quote, TaskRecord
+from farm.spec.farm import Dispatcher, Process
+
+
+class Record(Protocol):
+    """A row of the queue whose fields the gateway passes on."""
+
+    def model_dump(self) -> dict[str, Any]:
+        """Its fields."""
+        ...
 
 
 class Queue(Protocol):
@@ -34,6 +43,7 @@ class Queue(Protocol):
         *,
         state: JobState | None = None,
         project: str | None = None,
+        label: tuple[str, str] | None = None,
         limit: int = 50,
         before: str | None = None,
     ) -> list[JobRecord]:
@@ -44,6 +54,10 @@ class Queue(Protocol):
         """Raises NotFound."""
         ...
 
+    def attempts(self, job_id: str) -> Sequence[Record]:
+        """Attempts at its tasks, oldest first. Raises NotFound."""
+        ...
+
     def events(self, job_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
         """The job's events with a sequence number above ``after``, in order."""
         ...
@@ -52,7 +66,11 @@ class Queue(Protocol):
         """A number that changes when any event of any job was appended."""
         ...
 
-    def cancel(self, job_id: str, reason: str = "") -> JobRecord:
+    def wait(self, version: int, timeout: float) -> int:
+        """The version once it is another one, or after ``timeout`` seconds."""
+        ...
+
+    def cancel(self, job_id: str, reason: str = "", *, at_once: bool = False) -> JobRecord:
         """Raises NotFound, IllegalTransition."""
         ...
 
@@ -68,12 +86,32 @@ class Queue(Protocol):
         """Raises NotFound, IllegalTransition."""
         ...
 
+    def retry_tasks(self, job_id: str, names: Sequence[str]) -> JobRecord:
+        """Raises NotFound, IllegalTransition."""
+        ...
+
     def append(self, job_id: str, event: Event) -> Event | None:
         """Write an event that belongs to no attempt; None where the job takes no more of them."""
         ...
 
     def counts(self) -> Mapping[Any, int]:
         """How many jobs are in each state."""
+        ...
+
+    def projects(self) -> Sequence[Record]:
+        """Every project's share and use."""
+        ...
+
+    def set_project(self, name: str, *, weight: float = 1.0, max_running: int | None = None) -> object:
+        """Set a project's share. Raises InvalidInput."""
+        ...
+
+    def nodes(self) -> Sequence[Record]:
+        """Machines by how attempts ended there."""
+        ...
+
+    def readmit(self, node: str) -> object:
+        """Give a node tasks again. Raises NotFound."""
         ...
 
 
@@ -196,6 +234,22 @@ class Catalogue(Protocol):
         ...
 
 
+class Tiers(Protocol):
+    """What runs, as the layer that runs it knows it."""
+
+    def version(self) -> str:
+        """Of the code that this process runs; told like the dispatcher's own."""
+        ...
+
+    def processes(self) -> Sequence[Process]:
+        """Every process of the farm. Raises Unreachable: whoever knows does not answer."""
+        ...
+
+    def dispatcher(self) -> Dispatcher:
+        """Raises Unreachable: it does not answer."""
+        ...
+
+
 class Meter(Protocol):
     """Where measurements go; names and labels are those of the table in ``farm.observe``."""
 
@@ -221,6 +275,7 @@ class Services:
     previews: Previews
     quotes: Quotes
     catalogue: Catalogue
+    tiers: Tiers
     settings: Settings
     clock: Clock
     meter: Meter

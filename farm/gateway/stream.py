@@ -3,45 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import Protocol
 
 from farm.gateway.ports import Queue
 from farm.spec import Event
 
 HEARTBEAT_SECONDS = 15.0
-SHORTEST_WAIT = 0.05
-LONGEST_WAIT = 1.0
+SHORTEST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+RECONNECT_MS = 1000
 PAGE = 1000
 
-Sleep = Callable[[float], Awaitable[None]]
+
+class Bell(Protocol):
+    """Says when to look at the queue again."""
+
+    def clear(self) -> None:
+        """Begin to listen anew."""
+        ...
+
+    async def wait(self, at_least: float, at_most: float) -> None:
+        """Until something was written, within these bounds in seconds."""
+        ...
 
 
 class Pace:
-    """How long to wait between looks at the queue: short after news, longer the longer it is quiet."""
+    """The shortest time between two looks at the queue: longer the more of them were in vain.
+
+    A quiet job on a busy farm is woken by every other job's events; they must not make it spin.
+    """
 
     def __init__(self) -> None:
-        self._wait = SHORTEST_WAIT
-        self._silent = 0.0
+        self._pause = SHORTEST_PAUSE
 
     def news(self) -> None:
         """Something was sent."""
-        self._wait = SHORTEST_WAIT
-        self._silent = 0.0
+        self._pause = SHORTEST_PAUSE
 
     def next(self) -> float:
-        """Seconds to wait now."""
-        wait, self._wait = self._wait, min(self._wait * 1.5, LONGEST_WAIT)
-        self._silent += wait
-        return wait
-
-    @property
-    def heartbeat_due(self) -> bool:
-        """Whether the connection was silent for so long that a proxy might close it."""
-        return self._silent >= HEARTBEAT_SECONDS
-
-    def beat(self) -> None:
-        """A heartbeat was sent."""
-        self._silent = 0.0
+        """Seconds to wait now, at least."""
+        pause, self._pause = self._pause, min(self._pause * 1.5, LONGEST_PAUSE)
+        return pause
 
 
 def frame(event: Event) -> bytes:
@@ -50,12 +54,18 @@ def frame(event: Event) -> bytes:
     return f"id: {event.seq}\nevent: {event.kind}\ndata: {data}\n\n".encode()
 
 
+def greeting(after: int) -> bytes:
+    """The first frame. Its id lets readers notice heartbeats before the first event came."""
+    return f": here\nretry: {RECONNECT_MS}\nid: {after}\n\n".encode()
+
+
 async def frames(
     queue: Queue,
     job_id: str,
     after: int,
+    bell: Bell,
     *,
-    sleep: Sleep = asyncio.sleep,
+    now: Callable[[], float] = time.monotonic,
     sent: Callable[[int], None] = lambda count: None,
 ) -> AsyncGenerator[bytes]:
     """Frames from sequence number ``after`` on, until the job has ended and all is told.
@@ -63,27 +73,25 @@ async def frames(
     The last frame is ``event: end``: what is cut off before it was cut by accident.
 
     Args:
+        now: seconds of a clock that never goes back.
         sent: told how many events went out.
     """
-    pace = Pace()
-    yield b": here\n\n"
+    pace, spoke = Pace(), now()
+    yield greeting(after)
     while True:
-        # The version before the events: what is written in between is seen on the next look.
-        version = await asyncio.to_thread(queue.version)
+        # Cleared before the look: what is written in between rings for the next one.
+        bell.clear()
         while events := await asyncio.to_thread(queue.events, job_id, after, PAGE):
             yield b"".join(frame(event) for event in events)
-            after = events[-1].seq
+            after, spoke = events[-1].seq, now()
             sent(len(events))
             pace.news()
         record = await asyncio.to_thread(queue.job, job_id)
         if record.state.final and record.seq <= after:
             yield f'event: end\ndata: {{"state": "{record.state}"}}\n\n'.encode()
             return
-        moved = False
-        # Wait at least once, or the events of a busy farm's other jobs would make this spin.
-        while not moved:
-            await sleep(pace.next())
-            if pace.heartbeat_due:
-                pace.beat()
-                yield b": alive\n\n"
-            moved = await asyncio.to_thread(queue.version) != version
+        if now() - spoke >= HEARTBEAT_SECONDS:
+            # Silent for so long that a proxy might close the connection.
+            yield b": alive\n\n"
+            spoke = now()
+        await bell.wait(pace.next(), spoke + HEARTBEAT_SECONDS - now())

@@ -22,12 +22,13 @@ from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 
 from farm.clock import Clock, ManualClock
-from farm.errors import NotFound, Refused
+from farm.errors import FarmError, NotFound, Refused
 from farm.gateway.ports import PreviewAnswer, PreviewOrder, Services
 from farm.observe import PrometheusMeter
 from farm.queue import MemoryQueue
 from farm.settings import Settings
 from farm.spec import Decision, Job, Option, Quote
+from farm.spec.farm import Dispatcher, Process
 from farm.store import BlobStore
 
 CENT = 0.01
@@ -98,6 +99,34 @@ class WaveCatalogue:
                 raise Refused(f"{field}: missing; say under which licence you use it.", field=field)
 
 
+class OneProcess:
+    """A farm of a gateway and a dispatcher; ``away`` is what nobody answers with."""
+
+    def __init__(self) -> None:
+        self.away: FarmError | None = None
+
+    def version(self) -> str:
+        """Always the same."""
+        return "0.1.0"
+
+    def processes(self) -> list[Process]:
+        """The gateway, and a process of Ray's."""
+        self._answer()
+        return [
+            Process(role="gateway", node="n1", pid=11, memory_mb=100, state="alive"),
+            Process(role="ray", node="n1", pid=12, memory_mb=50, name="raylet"),
+        ]
+
+    def dispatcher(self) -> Dispatcher:
+        """It runs nothing."""
+        self._answer()
+        return Dispatcher(version="0.1.0", pid=13, running=0)
+
+    def _answer(self) -> None:
+        if self.away is not None:
+            raise self.away
+
+
 def in_memory(
     folder: Path,
     *,
@@ -114,6 +143,7 @@ def in_memory(
         previews=previews or EchoPreviews(),
         quotes=CentQuotes(),
         catalogue=WaveCatalogue(),
+        tiers=OneProcess(),
         settings=settings or Settings(home=folder),
         clock=clock,
         meter=meter,

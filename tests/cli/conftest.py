@@ -13,11 +13,12 @@ import uvicorn
 from PIL import Image
 
 from farm import catalog
-from farm.catalog import Catalogue, StyleCard, digest, write_card
+from farm.catalog import Catalogue, ModelCard, StyleCard, digest, write_card
 from farm.cli import main
 from farm.clock import ManualClock
 from farm.gateway.app import create_app
 from farm.gateway.ports import PreviewAnswer, PreviewOrder, Services
+from farm.gateway.testing import OneProcess
 from farm.observe.meter import NullMeter
 from farm.queue import MemoryQueue
 from farm.route import Accelerator, Pool, Speed, footprint, quote
@@ -80,6 +81,7 @@ class Running:
     url: str
     queue: MemoryQueue
     folder: Path
+    clock: ManualClock
 
     def jobfile(self, style: str = "name: dots") -> str:
         path = self.folder / "job.yaml"
@@ -117,12 +119,27 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
     queue = MemoryQueue(clock)
     services = Services(
         queue=queue, store=BlobStore(str(tmp_path / "store")), previews=Echo(), quotes=Flat(clock),
-        catalogue=Cards(tmp_path / "models"), settings=Settings(), clock=clock, meter=NullMeter(),
-        metrics=lambda: b"",
+        catalogue=Cards(tmp_path / "models"), tiers=OneProcess(), settings=Settings(), clock=clock,
+        meter=NullMeter(), metrics=lambda: b"",
     )  # fmt: skip
     with Served(services) as url:
         monkeypatch.setenv("FARM_URL", url)
-        yield Running(url, queue, tmp_path)
+        yield Running(url, queue, tmp_path, clock)
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """The folder of models that the commands use, with one model in it."""
+    folder = tmp_path / "models"
+    (folder / "tiny").mkdir(parents=True)
+    weights = folder / "tiny" / "weights.safetensors"
+    weights.write_bytes(b"weights")
+    card = ModelCard.model_validate(
+        {"name": "tiny", "version": "1", "kind": "extractor", "sha256": digest(weights), "bytes": 7,
+         "licence": "Apache-2.0", "created": "2026-05-04T12:00:00Z"}
+    )  # fmt: skip
+    write_card(folder / "tiny", card)
+    return folder
 
 
 class Served:

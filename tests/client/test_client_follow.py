@@ -9,7 +9,8 @@ from httpx_sse import ServerSentEvent
 from httpx_sse._decoders import SSEDecoder
 
 from farm import Client
-from farm.client._follow import PATIENCE, Follower
+from farm.client import JobHandle
+from farm.client._follow import SILENCE, Follower
 from farm.clock import ManualClock, SystemClock
 from farm.errors import InvalidInput, NotFound, Unreachable
 from farm.gateway import create_app
@@ -113,17 +114,70 @@ def test_events_arrive_while_the_job_runs(services: Services) -> None:
         assert [event.kind for event in stream] == ["cancelled"]
 
 
-def test_a_farm_that_stays_away_is_given_up_after_the_stated_patience() -> None:
-    def refuse(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("refused", request=request)
+def refuse(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused", request=request)
 
+
+def handle(transport: httpx.BaseTransport, clock: ManualClock) -> JobHandle:
+    return JobHandle(Client("http://127.0.0.1:9", transport=transport, clock=clock), "mine")
+
+
+def test_a_farm_that_stays_away_is_waited_for_as_long_as_the_caller_says() -> None:
     clock = ManualClock()
-    client = Client("http://127.0.0.1:9", transport=httpx.MockTransport(refuse), clock=clock)
-    before = clock.now()
-    follow = client._follow(Follower("mine", 0))
+    told: list[Unreachable | None] = []
+    began = clock.now()
+    events = handle(httpx.MockTransport(refuse), clock).events(timeout=3600, away=told.append)
     with pytest.raises(Unreachable, match="farm watch mine"):
-        next(follow)
-    assert PATIENCE <= clock.now() - before < PATIENCE + 10
+        next(events)
+    assert clock.now() - began == 3600
+    assert len(told) == 1, "told once, however long it takes"
+    assert told[0] is not None
+    assert "no farm answers" in told[0].message
+
+
+def test_a_result_waits_for_a_farm_that_is_away(services: Services) -> None:
+    clock = ManualClock()
+    job = handle(httpx.MockTransport(refuse), clock)
+    began = clock.now()
+    with pytest.raises(Unreachable):
+        job.result(timeout=3600)
+    assert clock.now() - began == pytest.approx(3600, abs=1)
+
+
+def test_a_quiet_job_is_watched_no_longer_than_the_caller_says(services: Services) -> None:
+    """Seen at the heartbeat, or where the connection is silent when the time is up."""
+    with listening(create_app(services)) as url, Client(url) as client:
+        began = SystemClock().now()
+        events = client.job("mine").events(timeout=0.3)
+        with pytest.raises(TimeoutError, match="mine has not ended in time"):
+            list(events)
+        assert SystemClock().now() - began >= 0.3
+
+
+def test_the_time_is_looked_at_with_every_frame() -> None:
+    follower = Follower("mine", 0, until=10.0)
+    follower.check(9.9)
+    with pytest.raises(TimeoutError):
+        follower.check(10.0)
+    assert follower.silence(now=0.0) == pytest.approx(10)
+    assert Follower("mine", 0).silence(now=0.0) == SILENCE
+    follower.take(ServerSentEvent("end", "{}"))
+    follower.check(10.0)  # it ended in time
+
+
+def test_away_and_back_are_told_once_each_and_a_single_break_is_not() -> None:
+    told: list[Unreachable | None] = []
+    follower, error = Follower("mine", 0, away=told.append), Unreachable("url: lost.")
+    follower.connected(httpx.Response(200), 0.0)
+    follower.dropped(error, 1.0)
+    follower.connected(httpx.Response(200), 2.0)
+    assert told == []
+    follower.dropped(error, 3.0)
+    waits = [follower.dropped(error, 3.0) for _ in range(8)]
+    assert told == [error]
+    assert waits[-1] == 5.0
+    follower.connected(httpx.Response(200), 60.0)
+    assert told == [error, None]
 
 
 def test_a_farm_that_restarts_is_waited_for() -> None:
@@ -151,7 +205,7 @@ def test_an_answer_that_will_not_change_is_not_asked_for_again(services: Service
             next(client._follow(Follower("no id", 0)))
 
 
-def test_a_long_quiet_connection_renews_patience() -> None:
+def test_a_long_quiet_connection_is_made_again_at_once() -> None:
     follower = Follower("mine", 0)
     error, now = Unreachable("url: lost."), 0.0
     for _ in range(100):
@@ -160,16 +214,12 @@ def test_a_long_quiet_connection_renews_patience() -> None:
         assert follower.dropped(error, now) == 0.2
 
 
-def _break_at_once(follower: Follower) -> None:
-    for _ in range(100):
+def test_a_connection_that_breaks_at_once_is_made_again_ever_more_slowly() -> None:
+    follower, waits = Follower("mine", 0), []
+    for _ in range(8):
         follower.connected(httpx.Response(200), 0.0)
-        follower.dropped(Unreachable("url: lost."), 0.1)
-
-
-def test_a_connection_that_breaks_at_once_does_not() -> None:
-    follower = Follower("mine", 0)
-    with pytest.raises(Unreachable):
-        _break_at_once(follower)
+        waits.append(follower.dropped(Unreachable("url: lost."), 0.1))
+    assert waits == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
 
 
 def test_kinds_of_a_newer_farm_are_passed_over() -> None:

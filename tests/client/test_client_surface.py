@@ -48,9 +48,10 @@ def test_sync_and_async_have_the_same_surface() -> None:
     assert _public(Client) == _public(AsyncClient)
     assert _public(JobHandle) == _public(AsyncJobHandle)
     assert sorted(_public(Client)) == [
-        "close", "download", "job", "jobs", "models", "preview", "quote", "ready", "style", "styles",
-        "submit", "upload",
+        "close", "download", "farm", "job", "jobs", "models", "nodes", "preview", "projects", "quote",
+        "readmit", "ready", "set_project", "style", "styles", "submit", "upload",
     ]  # fmt: skip
     assert sorted(_public(JobHandle)) == [
-        "cancel", "events", "fetch", "pause", "record", "result", "resume", "retry", "tasks",
+        "attempts", "cancel", "events", "fetch", "pause", "record", "result", "resume", "retry",
+        "tasks",
     ]  # fmt: skip

@@ -10,8 +10,9 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from farm.clock import ManualClock
+from farm.errors import Unavailable
 from farm.gateway import create_app
-from farm.gateway.stream import HEARTBEAT_SECONDS, LONGEST_WAIT, Pace, frames
+from farm.gateway.stream import HEARTBEAT_SECONDS, LONGEST_PAUSE, SHORTEST_PAUSE, Pace, frames
 from farm.gateway.testing import InProcess, in_memory
 from farm.queue import MemoryQueue
 from farm.spec import parse_job
@@ -31,18 +32,29 @@ RENDITION = Rendition(fidelity="preview", width=1, height=1, picture=PICTURE)
 
 
 class Script:
-    """A sleep that plays the next scene instead of waiting."""
+    """A bell that plays the next scene instead of waiting, on a clock of its own."""
 
     def __init__(self, *scenes: Callable[[], object]) -> None:
         self.scenes = list(scenes)
-        self.slept: list[float] = []
+        self.waited: list[tuple[float, float]] = []
+        self.time = 0.0
 
-    async def __call__(self, seconds: float) -> None:
-        self.slept.append(seconds)
+    def now(self) -> float:
+        return self.time
+
+    def clear(self) -> None:
+        self.cleared = True
+
+    async def wait(self, at_least: float, at_most: float) -> None:
+        assert self.cleared, "the bell must be cleared before the look, not after it"
+        self.cleared = False
+        self.waited.append((at_least, at_most))
         if self.scenes:
+            self.time += at_least
             self.scenes.pop(0)()
-        elif len(self.slept) > 200:
-            raise AssertionError("the stream never ended")
+        else:
+            self.time += at_most
+        assert len(self.waited) < 200, "the stream never ended"
 
 
 @pytest.fixture
@@ -64,19 +76,23 @@ def kinds(blocks: list[str]) -> list[str]:
     return [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
 
 
-def test_the_wait_grows_while_nothing_happens_and_news_make_it_short() -> None:
+def streamed(queue: MemoryQueue, after: int, script: Script) -> list[str]:
+    return told(frames(queue, "mine", after, script, now=script.now))
+
+
+def test_the_pause_grows_while_looks_are_in_vain_and_news_make_it_short() -> None:
     pace = Pace()
-    waits = [pace.next() for _ in range(20)]
-    assert waits[0] == 0.05
-    assert waits == sorted(waits)
-    assert waits[-1] == LONGEST_WAIT
+    pauses = [pace.next() for _ in range(20)]
+    assert pauses[0] == SHORTEST_PAUSE
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_PAUSE
     pace.news()
-    assert pace.next() == 0.05
+    assert pace.next() == SHORTEST_PAUSE
 
 
 def test_a_stream_tells_what_happens_and_ends_with_a_mark(queue: MemoryQueue) -> None:
-    sleep = Script(lambda: queue.append("mine", RENDITION), lambda: queue.cancel("mine", "enough"))
-    blocks = told(frames(queue, "mine", 0, sleep=sleep))
+    script = Script(lambda: queue.append("mine", RENDITION), lambda: queue.cancel("mine", "enough"))
+    blocks = streamed(queue, 0, script)
     assert kinds(blocks) == ["queued", "rendition", "cancelled", "end"]
     ident, _, data = blocks[2].split("\n")
     assert ident == "id: 2"
@@ -86,25 +102,44 @@ def test_a_stream_tells_what_happens_and_ends_with_a_mark(queue: MemoryQueue) ->
 def test_a_final_event_that_is_not_the_newest_does_not_end_the_stream(queue: MemoryQueue) -> None:
     queue.cancel("mine", "")
     queue.retry_job("mine")
-    sleep = Script(lambda: queue.cancel("mine", ""))
-    blocks = told(frames(queue, "mine", 0, sleep=sleep))
+    blocks = streamed(queue, 0, Script(lambda: queue.cancel("mine", "")))
     assert kinds(blocks) == ["queued", "cancelled", "queued", "cancelled", "end"]
 
 
 def test_a_stream_resumes_behind_the_last_event_seen(queue: MemoryQueue) -> None:
     queue.append("mine", RENDITION)
     queue.cancel("mine", "")
-    assert kinds(told(frames(queue, "mine", 2, sleep=Script()))) == ["cancelled", "end"]
-    assert kinds(told(frames(queue, "mine", 3, sleep=Script()))) == ["end"]
+    assert kinds(streamed(queue, 2, Script())) == ["cancelled", "end"]
+    assert kinds(streamed(queue, 3, Script())) == ["end"]
 
 
-def test_a_quiet_stream_beats_and_news_of_other_jobs_do_not_make_it_spin(queue: MemoryQueue) -> None:
+def test_the_first_frame_says_where_the_stream_stands(queue: MemoryQueue) -> None:
+    queue.cancel("mine", "")
+    first = streamed(queue, 1, Script())[0].split("\n")
+    assert first == [": here", "retry: 1000", "id: 1"]
+
+
+def test_a_quiet_stream_beats_and_nothing_else_wakes_it(queue: MemoryQueue) -> None:
+    script = Script()
+    stream = frames(queue, "mine", 1, script, now=script.now)
+
+    async def listen() -> list[bytes]:
+        return [await anext(stream) for _ in range(4)]
+
+    assert asyncio.run(listen())[1:] == [b": alive\n\n"] * 3
+    assert [at_most for _, at_most in script.waited] == [HEARTBEAT_SECONDS] * 3
+
+
+def test_news_of_other_jobs_neither_make_a_stream_spin_nor_silence_its_heart(
+    queue: MemoryQueue,
+) -> None:
     queue.add("other", SPEC)
-    noise = [lambda: queue.append("other", RENDITION)] * 40
-    sleep = Script(*noise, lambda: queue.cancel("mine", ""))
-    blocks = told(frames(queue, "mine", 0, sleep=sleep))
-    assert len(sleep.slept) == 41
-    assert blocks.count(": alive") == int(sum(sleep.slept) // HEARTBEAT_SECONDS) == 2
+    noise = [lambda: queue.append("other", RENDITION)] * 60
+    script = Script(*noise, lambda: queue.cancel("mine", ""))
+    blocks = streamed(queue, 0, script)
+    assert len(script.waited) == 61
+    assert script.waited[-1][0] == LONGEST_PAUSE
+    assert blocks.count(": alive") == 3 < script.time / HEARTBEAT_SECONDS
 
 
 @pytest.fixture
@@ -147,3 +182,20 @@ def test_a_last_event_id_that_is_no_number_is_refused(http: httpx.Client, given:
 
 def test_the_stream_of_an_unknown_job_is_not_found(http: httpx.Client) -> None:
     assert http.get("/v1/jobs/none/events").status_code == 404
+
+
+def test_a_database_that_goes_away_ends_the_stream_without_its_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    services = in_memory(tmp_path)
+    services.queue.add("mine", SPEC)
+
+    def gone(*_: object) -> None:
+        raise Unavailable("database: gone; look for it.")
+
+    with start_blocking_portal() as portal:
+        transport = InProcess(create_app(services), portal)
+        http = httpx.Client(transport=transport, base_url="http://localhost")
+        monkeypatch.setattr(services.queue, "events", gone)
+        assert "event: end" not in http.get("/v1/jobs/mine/events").text
+    assert "the events of job mine broke off: database: gone" in caplog.text

@@ -1,7 +1,19 @@
 """One module per noun."""
 
-from farm.gateway.routes import blobs, catalogue, events, health, jobs, page, previews, quotes, verbs
+from farm.gateway.routes import (
+    blobs,
+    catalogue,
+    events,
+    farm,
+    health,
+    jobs,
+    page,
+    previews,
+    quotes,
+    verbs,
+)
 
 ROUTERS = tuple(
-    module.router for module in (previews, jobs, events, verbs, quotes, blobs, catalogue, health, page)
+    module.router
+    for module in (previews, jobs, events, verbs, quotes, blobs, catalogue, farm, health, page)
 )

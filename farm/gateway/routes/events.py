@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
@@ -10,12 +11,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from farm.errors import InvalidInput
+from farm.errors import FarmError, InvalidInput
 from farm.gateway.context import JobId, Provided
 from farm.gateway.ports import Services
 from farm.gateway.stream import frames
 
 router = APIRouter(tags=["jobs"])
+log = logging.getLogger("farm.gateway")
 
 
 @router.get("/v1/jobs/{job_id}/events", response_class=StreamingResponse)
@@ -56,15 +58,20 @@ async def _counted(services: Services, state: Any, job_id: str, after: int) -> A
     state.sse_clients += 1
     meter.set("farm_sse_clients", state.sse_clients)
     try:
-        stream = frames(
-            services.queue,
-            job_id,
-            after,
-            sent=lambda count: meter.count("farm_events_streamed_total", float(count)),
-        )
-        async with aclosing(stream):
-            async for frame in stream:
-                yield frame
+        with state.news.listener() as bell:
+            stream = frames(
+                services.queue,
+                job_id,
+                after,
+                bell,
+                sent=lambda count: meter.count("farm_events_streamed_total", float(count)),
+            )
+            async with aclosing(stream):
+                async for frame in stream:
+                    yield frame
+    except FarmError as error:
+        # Without its end mark the client knows that there is more, and asks again.
+        log.warning("the events of job %s broke off: %s", job_id, error)
     finally:
         state.sse_clients -= 1
         meter.set("farm_sse_clients", state.sse_clients)

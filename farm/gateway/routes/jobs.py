@@ -9,9 +9,11 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
 from farm.client import ids
+from farm.errors import InvalidInput
 from farm.gateway.admission import admit
 from farm.gateway.context import JobBody, JobId, Provided
 from farm.spec import JobRecord, JobState, TaskRecord
+from farm.spec.farm import Attempt
 
 router = APIRouter(tags=["jobs"])
 
@@ -62,14 +64,23 @@ async def jobs(
     services: Provided,
     state: JobState | None = None,
     project: str | None = None,
+    label: Annotated[str | None, Query(description="``key=value``, as in the job file.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    before: str | None = None,
+    before: Annotated[str | None, Query(description="The last job of the page before.")] = None,
 ) -> JobPage:
     """Jobs, newest first."""
+    wanted = None if label is None else _label(label)
     found = await asyncio.to_thread(
-        services.queue.jobs, state=state, project=project, limit=limit, before=before
+        services.queue.jobs, state=state, project=project, label=wanted, limit=limit, before=before
     )
     return JobPage(jobs=found, before=found[-1].id if len(found) == limit else None)
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise InvalidInput(f"label: {text[:100]!r} is not valid; write key=value.", field="label")
+    return key, value
 
 
 @router.get("/v1/jobs/{job_id}")
@@ -82,3 +93,10 @@ async def job(services: Provided, job_id: JobId) -> JobRecord:
 async def tasks(services: Provided, job_id: JobId) -> list[TaskRecord]:
     """The tasks of a job."""
     return await asyncio.to_thread(services.queue.tasks, job_id)
+
+
+@router.get("/v1/jobs/{job_id}/attempts")
+async def attempts(services: Provided, job_id: JobId) -> list[Attempt]:
+    """Attempts at the tasks of a job, oldest first: where each ran, and how and why it ended."""
+    found = await asyncio.to_thread(services.queue.attempts, job_id)
+    return [Attempt.model_validate(record.model_dump()) for record in found]
