@@ -9,9 +9,9 @@ import typer
 
 MODULES = (
     "demo", "preview", "render", "compare", "submit", "quote",
-    "jobs", "watch", "fetch", "control",
+    "jobs", "show", "watch", "fetch", "control",
     "models", "train", "styles",
-    "local", "doctor", "bench",
+    "local", "status", "projects", "backup", "doctor", "bench",
 )  # fmt: skip
 """In the order of ``farm --help``. Each has ``register(app)``, which adds its commands to the app."""
 

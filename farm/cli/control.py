@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from farm.cli.connect import connect
+from farm.cli.jobs import standing
 from farm.cli.options import FOLLOW, JobId, Json
 from farm.cli.out import emit, say
 
@@ -32,21 +33,34 @@ def resume(job: JobId, json: Json = False) -> None:
         _report(client.job(job).resume(), json)
 
 
-def cancel(job: JobId, json: Json = False) -> None:
-    """Stop a job for good."""
+def cancel(
+    job: JobId,
+    now: Annotated[
+        bool, typer.Option("--now", help="Do not wait for its worker to end the iteration.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Kept in the job's log.")] = "",
+    json: Json = False,
+) -> None:
+    """Stop a job for good; the best picture so far stays."""
     with connect() as client:
-        _report(client.job(job).cancel(), json)
+        _report(client.job(job).cancel(reason, now=now), json)
 
 
-def retry(job: JobId, json: Json = False) -> None:
-    """Put a failed or cancelled job into the queue again."""
+def retry(
+    job: JobId,
+    tasks: Annotated[
+        str, typer.Option(metavar="A,B", help="Only these of its tasks; default: all not done.")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Put a job that failed, was cancelled or was quarantined into the queue again."""
+    names = [name.strip() for name in tasks.split(",") if name.strip()]
     with connect() as client:
-        _report(client.job(job).retry(), json)
+        _report(client.job(job).retry(names), json)
 
 
 def _report(record: JobRecord, json: bool) -> None:
     if json:
         emit(record)
     else:
-        stopping = " (stopping)" if record.cancel_requested and not record.state.final else ""
-        say(f"{record.id} {record.state}{stopping}")
+        say(f"{record.id} {standing(record)}")

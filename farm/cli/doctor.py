@@ -17,14 +17,15 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(json: Json = False) -> None:
-    """Check this machine; each failing row says what to do."""
-    findings = run(CHECKS, settings.load(), SystemClock())
+    """Check this machine; each row that is not ok says what to do. Exits with 1 if one failed."""
+    rows = run(CHECKS, settings.load(), SystemClock())
     if json:
-        emit([{"name": f.name, "ok": f.ok, "detail": f.detail, "remedy": f.remedy} for f in findings])
+        keys = ("name", "ok", "level", "detail", "remedy")
+        emit([{key: getattr(row, key) for key in keys} for row in rows])
     else:
         table(
             ("CHECK", "", "FOUND", "REMEDY"),
-            [(f.name, "ok" if f.ok else "fail", f.detail, f.remedy) for f in findings],
+            [(row.name, row.level, row.detail, row.remedy) for row in rows],
         )
-    if not all(finding.ok for finding in findings):
+    if not all(row.ok for row in rows):
         raise typer.Exit(1)

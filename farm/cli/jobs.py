@@ -1,61 +1,77 @@
-"""``farm jobs`` and ``farm show``: what was ordered and how it stands."""
+"""``farm jobs``: what was ordered and how it stands."""
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Annotated
 
 import typer
 
 from farm.cli.connect import connect
-from farm.cli.lines import line
-from farm.cli.options import FOLLOW, JobId, Json
-from farm.cli.out import emit, moment, say, table
-from farm.spec import JobState
+from farm.cli.options import FOLLOW, Json
+from farm.cli.out import emit, messages, moment, table
+from farm.errors import InvalidInput
+from farm.spec import JobRecord, JobState
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the command."""
     app.command(rich_help_panel=FOLLOW)(jobs)
-    app.command(rich_help_panel=FOLLOW)(show)
 
 
 def jobs(
     state: Annotated[JobState | None, typer.Option(help="Only those in this state.")] = None,
     project: Annotated[str | None, typer.Option(help="Only those of this project.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
+    label: Annotated[
+        str | None, typer.Option(metavar="KEY=VALUE", help="Only those with this label.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 20,
+    before: Annotated[
+        str | None, typer.Option(metavar="JOB", help="Only those ordered before this one.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first; as JSON, one on a line."""
+    wanted = None if label is None else _label(label)
     with connect() as client:
-        records = client.jobs(state=state, project=project, limit=limit)
+        found = client.jobs(state=state, project=project, label=wanted, limit=limit, before=before)
     if json:
-        emit(records)
+        for record in found:
+            emit(record)
         return
-    table(
-        ("JOB", "KIND", "STATE", "PROJECT", "PRIORITY", "CREATED", "WHY"),
-        [
-            (r.id, r.spec.kind, r.state, r.project, r.priority, moment(r.created_at), r.reason)
-            for r in records
-        ],
-    )
+    if not found:
+        messages().print("There are no such jobs.")
+        return
+    table(("JOB", "KIND", "STATE", "PROJECT", "PRIORITY", "ORDERED", "TASKS", "WHY"), map(_row, found))
+    if len(found) == limit:
+        messages().print(f"There may be more; add: --before {found[-1].id}", soft_wrap=True)
 
 
-def show(job: JobId, json: Json = False) -> None:
-    """Show one job: its state, its tasks and what has happened to it."""
-    with connect() as client:
-        handle = client.job(job)
-        record, tasks = handle.record(), handle.tasks()
-        if json:
-            emit({"job": record, "tasks": tasks})
-            return
-        # Its log has no gaps, so as many events as its newest one's number are there without waiting.
-        events = list(islice(handle.events(), record.seq))
-    say(f"{record.id}  {record.spec.kind}  {record.state}  {record.reason}".rstrip())
-    for task in tasks:
-        worker = f" on {task.worker}" if task.worker else ""
-        say(f"  task {task.id}  {task.state}  attempt {task.attempt}{worker}")
-    for event in events:
-        text = line(event)
-        if text is not None:
-            say(f"  {event.seq:>5}  {moment(event.at)}  {text}")
+def _row(record: JobRecord) -> tuple[object, ...]:
+    return (
+        record.id, record.spec.kind, standing(record), record.project, record.priority,
+        moment(record.created_at), counted(record.tasks), record.reason,
+    )  # fmt: skip
+
+
+def standing(record: JobRecord) -> str:
+    """Its state, and what it is about to be."""
+    if record.state.final:
+        return record.state
+    if record.cancel_requested:
+        return f"{record.state}, stopping"
+    pausing = record.pause_requested and record.state is not JobState.PAUSED
+    return f"{record.state}, pausing" if pausing else record.state
+
+
+def counted(tasks: dict[str, int]) -> str:
+    """Tasks by state, where there are several; a single one says no more than its job."""
+    if sum(tasks.values()) < 2:
+        return ""
+    return ", ".join(f"{number} {state}" for state, number in tasks.items() if number)
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise InvalidInput(f"label: {text!r} is not valid; write KEY=VALUE.", field="label")
+    return key, value

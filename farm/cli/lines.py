@@ -11,6 +11,7 @@ from farm.spec.event import (
     Event,
     Failed,
     Paused,
+    Quarantined,
     Queued,
     Rendition,
     Resumed,
@@ -24,7 +25,7 @@ def line(event: Event) -> str | None:
     """What happened, in a few words; ``None`` for progress, which is drawn instead."""
     if isinstance(event, (Queued, Paused, Resumed, CancelledEvent)):
         return f"{event.kind}: {event.reason}" if event.reason else event.kind
-    if isinstance(event, (Retrying, Failed)):
+    if isinstance(event, (Retrying, Failed, Quarantined)):
         return _ended(event)
     if isinstance(event, Adjusted):
         return f"adjusted ({event.cause}): {event.reason}"
@@ -43,7 +44,9 @@ def _begun(event: Routed | Started | Checkpointed) -> str:
         return f"checkpoint at scale {event.scale}, iteration {event.iteration}"
     with_what = " ".join(part for part in (event.extractor, event.precision) if part)
     with_what += f" on {event.devices} devices" if event.devices > 1 else ""
-    return f"attempt {event.attempt} on {event.worker}" + (f" with {with_what}" if with_what else "")
+    where = f" of {event.node[:12]}" if event.node else ""
+    with_what = f" with {with_what}" if with_what else ""
+    return f"attempt {event.attempt} on {event.worker}{where}{with_what}"
 
 
 def _rendition(event: Rendition) -> str:
@@ -55,7 +58,9 @@ def _rendition(event: Rendition) -> str:
     return ", ".join(parts)
 
 
-def _ended(event: Retrying | Failed) -> str:
+def _ended(event: Retrying | Failed | Quarantined) -> str:
+    if isinstance(event, Quarantined):
+        return f"task {event.task.rpartition('/')[2]} set aside ({event.cause}): {event.reason}"
     if isinstance(event, Failed):
         return f"failed ({event.cause}): {event.reason}"
     again = f"in {duration(event.delay)}" if event.delay else "at once"

@@ -1,4 +1,4 @@
-"""``farm up``, ``down`` and ``status``: a farm on this machine."""
+"""``farm up`` and ``down``: a farm on this machine."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from farm import settings
-from farm.cli.options import OPERATE, Json
-from farm.cli.out import emit, messages, say
-from farm.errors import Unreachable
+from farm.cli.options import OPERATE
+from farm.cli.out import messages
 from farm.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (up, down, status):
+    for command in (up, down):
         app.command(rich_help_panel=OPERATE)(command)
 
 
@@ -67,18 +66,3 @@ def down() -> None:
     chosen = settings.load()
     stopped = local.down(chosen)
     messages().print("The farm is down." if stopped else f"No farm was running in {chosen.folder}.")
-
-
-def status(json: Json = False) -> None:
-    """Say whether a farm runs on this machine and what it is doing."""
-    from farm.tiers import local
-
-    chosen = settings.load()
-    facts = local.status(chosen)
-    if json:
-        emit(facts)
-    else:
-        for name, value in facts.items():
-            say(f"{name:<16} {value}")
-    if not facts.get("running"):
-        raise Unreachable(f"no farm runs in {chosen.folder}; start one with 'farm up'.")

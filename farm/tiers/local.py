@@ -12,17 +12,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import psutil
 
 from farm.clock import SystemClock
-from farm.errors import Conflict, Unavailable
+from farm.errors import Conflict, FarmError, Unavailable
 from farm.queue import open_queue
 from farm.settings import Settings
+from farm.spec.farm import FarmView, Node, Process, Project
 from farm.store import BlobStore, publish
-from farm.tiers.interactive import BuildApp
+from farm.tiers.version import code_version
+
+if TYPE_CHECKING:
+    from farm.tiers.interactive import BuildApp
 
 STATE = "farm.json"
 START_SECONDS = 90.0
@@ -154,29 +157,45 @@ def down(settings: Settings) -> bool:
     return True
 
 
-def status(settings: Settings) -> dict[str, Any]:
-    """Whether a farm runs here, where it answers, its processes' memory, and its jobs by state."""
-    facts = state(settings)
-    if facts is None:
-        return {"running": False, "home": str(settings.folder)}
-    family = [psutil.Process(facts["pid"])]
-    family += family[0].children(recursive=True)
-    memory = sum(_memory(process) for process in family)
+def status(settings: Settings) -> FarmView:
+    """The farm of this home as far as it can be seen without its gateway.
+
+    What cannot be found out is named in ``problems``; ``dispatcher`` stays unknown.
+    """
+    problems: list[str] = []
+    found: dict[str, Any] = {"jobs": {}}
+    try:
+        found |= _facts(settings)
+    except FarmError as error:
+        problems.append(error.message)
+    try:
+        found["processes"] = _processes(settings)
+    except FarmError as error:
+        problems.append(error.message)
+    return FarmView(version=code_version(), dispatcher=None, problems=tuple(problems), **found)
+
+
+def _facts(settings: Settings) -> dict[str, Any]:
     queue = open_queue(settings.database_url, SystemClock())
     try:
-        jobs = {str(name): number for name, number in queue.counts().items()}
+        return {
+            "jobs": {str(name): number for name, number in queue.counts().items()},
+            "projects": [Project.model_validate(each.model_dump()) for each in queue.projects()],
+            "nodes": [Node.model_validate(each.model_dump()) for each in queue.nodes()],
+        }
     finally:
         queue.close()
-    return {
-        "running": True,
-        "ready": _answers(facts["url"]),
-        "home": str(settings.folder),
-        **{key: facts[key] for key in ("url", "dashboard", "pid", "dispatcher_pid")},
-        "dashboard_token": str(settings.folder / "ray.token"),
-        "processes": len(family),
-        "memory_mb": round(memory / 1e6),
-        "jobs": jobs,
-    }
+
+
+def _processes(settings: Settings) -> list[Process]:
+    facts = state(settings)
+    if facts is None:
+        return []
+    from farm.tiers.cluster import authenticate
+    from farm.tiers.processes import processes
+
+    authenticate(settings)
+    return [Process.model_validate(each.model_dump()) for each in processes(facts["ray_address"])]
 
 
 def _check(settings: Settings) -> None:
@@ -223,18 +242,3 @@ def _bury(family: list[psutil.Process]) -> None:
 
 def _write_json(path: Path, facts: dict[str, Any]) -> None:
     path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=5).is_success
-    except httpx.HTTPError:
-        return False
-
-
-def _memory(process: psutil.Process) -> int:
-    """Unique memory of a process: shared pages are not counted again for each."""
-    try:
-        return int(process.memory_full_info().uss)
-    except psutil.Error:
-        return 0

@@ -1,38 +1,18 @@
-"""``farm models``, ``farm styles`` and ``farm doctor`` on this machine's own folders."""
+"""``farm models`` and ``farm styles`` on this machine's own folders."""
 
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from farm.catalog import Catalogue, ModelCard, digest, write_card
-from farm.cli.checks import CHECKS, clocks, home, ports, run
-from farm.clock import ManualClock, SystemClock
-from farm.errors import Unavailable
-from farm.settings import Settings
+from farm.catalog import Catalogue
 
 Farm = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def models(tmp_path: Path) -> Path:
-    """The folder of models that the commands use, with one model in it."""
-    folder = tmp_path / "models"
-    (folder / "tiny").mkdir(parents=True)
-    weights = folder / "tiny" / "weights.safetensors"
-    weights.write_bytes(b"weights")
-    card = ModelCard.model_validate(
-        {"name": "tiny", "version": "1", "kind": "extractor", "sha256": digest(weights), "bytes": 7,
-         "licence": "Apache-2.0", "created": "2026-05-04T12:00:00Z"}
-    )  # fmt: skip
-    write_card(folder / "tiny", card)
-    return folder
 
 
 @pytest.fixture
@@ -111,53 +91,3 @@ def test_a_style_needs_a_licence_a_name_and_a_picture(
 def test_an_unknown_style_is_4(farm: Farm, capsys: Captured) -> None:
     assert farm("styles", "show", "nothing") == 4
     assert "FARM_MODELS" in capsys.readouterr().err
-
-
-def test_doctor_reports_every_check(models: Path, farm: Farm, capsys: Captured) -> None:
-    assert farm("doctor", "--json") in (0, 1)
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert list(rows) == list(CHECKS)
-    for name in ("python", "farm extra", "ray", "home", "clock", "database", "store", "models"):
-        assert rows[name]["ok"], rows[name]
-
-
-def test_doctor_fails_with_a_remedy(farm: Farm, capsys: Captured) -> None:
-    assert farm("doctor") == 1
-    out = capsys.readouterr().out
-    assert "fail" in out
-    assert "set FARM_MODELS" in out
-
-
-def test_a_home_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(Unavailable, match="set FARM_HOME"):
-        home(Settings(home=tmp_path / "file" / "home"), SystemClock())
-
-
-def test_a_clock_that_is_wrong(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path)
-    with pytest.raises(Unavailable, match="before 2026"):
-        clocks(settings, ManualClock(0))
-    with pytest.raises(Unavailable, match="off this machine"):
-        clocks(settings, ManualClock(4_000_000_000))
-
-
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(Unavailable, match=f"port {port} on .* set FARM_PORT"):
-            ports(Settings(home=tmp_path, url="http://127.0.0.1:9", port=port), SystemClock())
-
-
-def test_a_check_that_breaks_does_not_hide_the_others(tmp_path: Path) -> None:
-    def missing(settings: Settings, clock: object) -> str:
-        raise ModuleNotFoundError("No module", name="torch")
-
-    def broken(settings: Settings, clock: object) -> str:
-        raise ValueError("odd")
-
-    checks = {"a": missing, "b": broken, "c": home}
-    rows = run(checks, Settings(home=tmp_path), SystemClock())
-    assert [row.ok for row in rows] == [False, False, True]
-    assert "style-farm[farm]" in rows[0].remedy
-    assert rows[1].detail == "ValueError: odd"

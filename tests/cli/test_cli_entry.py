@@ -122,7 +122,7 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
 def test_every_promised_command_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     promised = (
         "preview render submit jobs show watch fetch pause resume cancel retry quote models styles "
-        "up down status doctor"
+        "up down status projects project nodes readmit backup restore doctor"
     )
     for name in promised.split():
         assert entry.main([name, "--help"]) == 0, name

@@ -10,8 +10,9 @@ from typing import Protocol
 import pytest
 
 from farm.cli import view
+from farm.clock import ManualClock
 from farm.queue import MemoryQueue
-from farm.spec import JobState
+from farm.spec import JobState, Lease
 from farm.spec.event import Artefact, Done, Progress, Rendition
 from farm.store import BlobStore
 
@@ -25,6 +26,7 @@ class Running(Protocol):
 
     queue: MemoryQueue
     folder: Path
+    clock: ManualClock
 
     def jobfile(self, style: str = ...) -> str: ...
 
@@ -128,22 +130,108 @@ def test_jobs_are_listed(running: Running, farm: Farm, capsys: Captured) -> None
     job = submitted(running, farm, capsys)
     assert farm("jobs") == 0
     assert job in capsys.readouterr().out
-    assert farm("jobs", "--state", "done", "--json") == 0
-    assert json.loads(capsys.readouterr().out) == []
     assert farm("jobs", "--project", "default", "--json") == 0
-    assert [item["id"] for item in json.loads(capsys.readouterr().out)] == [job]
+    assert json.loads(capsys.readouterr().out)["id"] == job
 
 
-def test_show_tells_what_happened(running: Running, farm: Farm, capsys: Captured) -> None:
-    job = submitted(running, farm, capsys)
+def test_jobs_that_are_not_there_are_nothing_in_json(
+    running: Running, farm: Farm, capsys: Captured
+) -> None:
+    assert farm("jobs", "--state", "done") == 0
+    assert capsys.readouterr().err == "There are no such jobs.\n"
+    assert farm("jobs", "--state", "done", "--json") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_jobs_by_label_and_page_by_page(running: Running, farm: Farm, capsys: Captured) -> None:
+    for name in ("a", "b", "c"):
+        submitted(running, farm, capsys, "--id", name, "--set", f"labels.shot={name}")
+        running.clock.advance(1)
+    assert farm("jobs", "--limit", "2") == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["c", "b"]
+    assert err == "There may be more; add: --before b\n"
+    assert farm("jobs", "--limit", "2", "--before", "b", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["id"] == "a"
+    assert farm("jobs", "--label", "shot=b", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["id"] == "b"
+    assert farm("jobs", "--label", "shot") == 2
+    assert "KEY=VALUE" in capsys.readouterr().err
+
+
+def test_show_tells_how_it_stands_and_what_happened(
+    running: Running, farm: Farm, capsys: Captured
+) -> None:
+    job = submitted(running, farm, capsys, "--set", "labels.shot=sq010")
+    assert farm("show", job) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{job}  print  queued"
+    assert "  project  default, priority 50" in lines
+    assert "  labels   shot=sq010" in lines
+    assert any(line.startswith("  waits    it waits for its turn") for line in lines)
+    finish(running)
     assert farm("show", job) == 0
     out = capsys.readouterr().out
-    assert f"{job}  print  queued" in out
-    assert "  task " in out
+    row = next(line for line in out.splitlines() if line.startswith("print "))
+    assert row.split()[:3] == ["print", "1", "w1"]
+    assert row.split()[-1] == "done"
+    assert "waits" not in out
     assert farm("show", job, "--json") == 0
     facts = json.loads(capsys.readouterr().out)
-    assert facts["job"]["id"] == job
-    assert facts["tasks"][0]["state"] == "ready"
+    assert (facts["job"]["id"], facts["tasks"][0]["state"], facts["waits"]) == (job, "done", [])
+    assert facts["attempts"][0]["outcome"] == "done"
+
+
+def test_show_says_which_job_it_waits_for(running: Running, farm: Farm, capsys: Captured) -> None:
+    submitted(running, farm, capsys, "--id", "first")
+    submitted(running, farm, capsys, "--id", "second", "--set", "after=[first]")
+    assert farm("cancel", "first") == 0
+    assert farm("show", "second", "--no-events") == 0
+    out = capsys.readouterr().out
+    assert "waits    it comes after job first, which is cancelled; 'farm retry first'" in out
+
+
+def test_show_lists_tasks_where_there_are_several(
+    running: Running, farm: Farm, capsys: Captured
+) -> None:
+    job = submitted(running, farm, capsys)
+    spec = running.queue.job(job).spec
+    running.queue.add("many", spec, tasks=[f"f{n:03d}" for n in range(40)])
+    running.queue.complete(claimed(running, "many"), Done())
+    assert farm("show", "many") == 0
+    out = capsys.readouterr().out
+    assert "  tasks    39 ready, 1 done" in out
+    assert "… and 10 more; --json has all." in out
+    shown = [line.split()[:2] for line in out.splitlines() if line.startswith("f0")]
+    assert ["f001", "ready"] in shown
+    assert ["f000", "done"] not in shown, "what is not done comes first"
+
+
+def claimed(running: Running, job: str) -> Lease:
+    """A lease on a task of that job; others' are set aside."""
+    while True:
+        lease = running.queue.claim("w1", ttl=30)
+        assert lease
+        if lease.job == job:
+            return lease
+
+
+def test_single_tasks_are_tried_again(running: Running, farm: Farm, capsys: Captured) -> None:
+    job = submitted(running, farm, capsys)
+    running.queue.fail(claimed(running, job), "invalid", "no picture.")
+    assert farm("show", job) == 0
+    assert f"  next     it was given up; 'farm retry {job}'" in capsys.readouterr().out
+    assert farm("retry", job, "--tasks", "print") == 0
+    assert capsys.readouterr().out == f"{job} queued\n"
+
+
+def test_a_job_is_cancelled_at_once(running: Running, farm: Farm, capsys: Captured) -> None:
+    job = submitted(running, farm, capsys)
+    claimed(running, job)
+    assert farm("cancel", job) == 0
+    assert capsys.readouterr().out == f"{job} running, stopping\n"
+    assert farm("cancel", job, "--now", "--reason", "too dark") == 0
+    assert capsys.readouterr().out == f"{job} cancelled\n"
 
 
 def test_a_job_is_paused_resumed_cancelled_and_retried(

@@ -1,0 +1,139 @@
+"""``farm status``: the whole farm at a glance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from farm import settings
+from farm.cli.connect import connect
+from farm.cli.options import OPERATE, Json
+from farm.cli.out import emit, moment, say, table
+from farm.errors import Unavailable, Unreachable
+
+if TYPE_CHECKING:
+    from farm.settings import Settings
+    from farm.spec.farm import FarmView, Node, Process, Project
+
+RAYS = "ray"
+"""The role of processes that are Ray's own; in the table they are one line."""
+NODE_DIGITS = 12
+"""Of a node's id, in tables: enough to tell them apart, and taken by ``farm readmit``."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(rich_help_panel=OPERATE)(status)
+
+
+def status(json: Json = False) -> None:
+    """Show the farm's processes, jobs by state, projects and nodes."""
+    chosen = settings.load()
+    here, view, silent = _here(chosen), None, None
+    try:
+        with connect() as client:
+            view = client.farm()
+    except (Unreachable, Unavailable) as error:
+        silent = error
+    if view is None and here is not None:
+        from farm.tiers import local
+
+        view = local.status(chosen)
+    if json:
+        facts = {"running": view is not None, "answers": silent is None, "url": chosen.farm_url}
+        emit({**facts, **(here or {}), **(view.model_dump(mode="json") if view else {})})
+    elif view is not None:
+        show(view, chosen.farm_url, here or {}, answers=silent is None)
+    if view is None:
+        raise Unreachable(
+            f"no farm answers at {chosen.farm_url}, and none runs in {chosen.folder}; "
+            "start one with 'farm up'."
+        )
+    if silent is not None:
+        raise type(silent)(
+            f"the gateway does not answer ({silent.message.rstrip('.')}), so this is what can be seen "
+            "without it; Ray starts it again by itself, and 'farm doctor' looks closer."
+        )
+
+
+def show(view: FarmView, url: str, here: dict[str, Any], *, answers: bool = True) -> None:
+    """The view as tables on stdout."""
+    version = f", version {view.version}" if answers else ""
+    say(f"farm        {'up' if answers else 'up, but does not answer,'} at {url}{version}")
+    say(f"dispatcher  {_dispatcher(view)}")
+    if here:
+        say(f"home        {here['home']}")
+        say(f"dashboard   {here['dashboard']}  (token: {here['dashboard_token']})")
+    held = [f"{number} {state}" for state, number in view.jobs.items() if number]
+    say(f"jobs        {', '.join(held) or 'none'}")
+    for problem in view.problems:
+        say(f"problem     {problem}")
+    if view.projects:
+        say("")
+        projects_table(view.projects)
+    if view.nodes:
+        say("")
+        nodes_table(view.nodes)
+    if view.processes:
+        say("")
+        _processes_table(view.processes)
+
+
+def projects_table(projects: tuple[Project, ...] | list[Project]) -> None:
+    """Each project's share, and what it has of it."""
+    rows = [
+        (p.name, f"{p.weight:g}", p.running, "–" if p.max_running is None else p.max_running, p.ready)
+        for p in projects
+    ]
+    table(("PROJECT", "WEIGHT", "RUNNING", "MAX", "READY"), rows)
+
+
+def nodes_table(nodes: tuple[Node, ...] | list[Node]) -> None:
+    """Machines where tasks have failed, and why some get no more of them."""
+    rows = [
+        (n.name[:NODE_DIGITS], "out" if n.out else "in", n.failed_tasks,
+         moment(n.since) if n.since else "", n.reason)
+        for n in nodes
+    ]  # fmt: skip
+    table(("NODE", "STATE", "FAILED TASKS", "SINCE", "REASON"), rows)
+
+
+def _dispatcher(view: FarmView) -> str:
+    found = view.dispatcher
+    if found is None:
+        return "does not answer"
+    other = "" if found.version == view.version else ", not the gateway's: restart the farm"
+    return f"version {found.version}{other}, pid {found.pid}, {found.running} running"
+
+
+def _processes_table(processes: tuple[Process, ...]) -> None:
+    farms = sorted((p for p in processes if p.role != RAYS), key=lambda p: (p.role, p.node, p.task))
+    rays = [p for p in processes if p.role == RAYS]
+    rows: list[tuple[object, ...]] = [
+        (p.role, p.node[:NODE_DIGITS], p.pid, _memory(p.memory_mb), p.state, p.task) for p in farms
+    ]
+    if rays:
+        memory = sum(p.memory_mb or 0 for p in rays)
+        rows.append((RAYS, "", f"{len(rays)} in all", _memory(memory), "", ""))
+    table(("ROLE", "NODE", "PID", "MEMORY", "STATE", "TASK"), rows)
+
+
+def _memory(megabytes: int | None) -> str:
+    return "" if megabytes is None else f"{megabytes:,} MB"
+
+
+def _here(chosen: Settings) -> dict[str, Any] | None:
+    """What the farm of this machine wrote about itself, if it is the one that is asked for."""
+    if not (chosen.folder / "farm.json").exists():
+        return None
+    from farm.tiers import local
+
+    facts = local.state(chosen)
+    if facts is None or facts["url"].rstrip("/") != chosen.farm_url:
+        return None
+    return {
+        "home": str(chosen.folder),
+        **{key: facts[key] for key in ("dashboard", "pid", "dispatcher_pid")},
+        "dashboard_token": str(chosen.folder / "ray.token"),
+    }
