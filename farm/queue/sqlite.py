@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
+from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
-from farm.errors import Unavailable
+from farm.clock import Clock
+from farm.errors import InvalidInput, Unavailable
+from farm.queue.database import parse
+from farm.queue.sql import SqlQueue
+from farm.queue.sql_rows import SqlRows
 
 REMEDIES = {
     "locked": "another process holds it; try again, or stop that process",
@@ -21,6 +28,76 @@ REMEDIES = {
 """What to do, by what SQLite says."""
 
 OTHERWISE = "check the file and its disk"
+
+LOOKS_PER_SECOND = 20
+"""How often a waiting reader looks whether the file has changed."""
+
+SKIPPED = 1_000_000
+"""Tokens that a restored copy does not give: more than are given between the copy and its use."""
+
+
+class SqliteQueue(SqlQueue):
+    """Rows in a SQLite file, safe against the loss of the process or of power.
+
+    Args:
+        url: ``sqlite:////path/to/farm.db``; the file and its folder are made where missing.
+        clock: the time that leases are measured by.
+        patience: seconds to wait for another writer.
+
+    Raises:
+        InvalidInput: the URL is not one of a SQLite file.
+        Unavailable: the file cannot be opened or is a newer version's.
+    """
+
+    remedies = REMEDIES
+    otherwise = OTHERWISE
+
+    def __init__(self, url: str, clock: Clock, *, patience: float = 15.0) -> None:
+        parsed = parse(url)
+        self._closed = threading.Event()
+        super().__init__(connect(parsed, patience), clock, str(parsed.database))
+
+    def wait(self, version: int, timeout: float) -> int:
+        """Wait for an event of any job, by looking whether the file has changed."""
+        until = time.monotonic() + timeout
+        with self._spoken(), self._engine.connect() as connection:
+            raw = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+            seen = None
+            while True:
+                # Other connections' commits change this number, which costs less to ask than any row.
+                (changes,) = raw.execute("PRAGMA data_version").fetchone()
+                if changes != seen:
+                    seen, now = changes, self.version()
+                    if now != version:
+                        return now
+                left = until - time.monotonic()
+                if left <= 0 or self._closed.wait(min(left, 1 / LOOKS_PER_SECOND)):
+                    return now
+
+    def backup(self, path: Path) -> None:
+        """Write a copy of the database to a new file while it is used."""
+        if path.exists():
+            raise InvalidInput(f"backup: {path} is there already; name a new file.", field="backup")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._spoken(), self._engine.connect() as connection:
+            raw = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+            with closing(sqlite3.connect(path)) as copy:
+                raw.backup(copy)
+                _skip_tokens(copy)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._closed.set()
+        self._engine.dispose()
+
+    def _rows(self, connection: Connection, *, write: bool) -> SqlRows:
+        return SqlRows(connection, write=write)
+
+
+def _skip_tokens(copy: sqlite3.Connection) -> None:
+    """Keep a restored copy from giving a token that a worker got after the copy was made."""
+    with copy:
+        copy.execute("UPDATE counters SET value = value + ? WHERE name = 'tokens'", (SKIPPED,))
 
 
 def connect(url: URL, patience: float) -> Engine:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from postgres_cases import emptied
+
 from farm.clock import ManualClock
 from farm.queue import MemoryQueue, Queue, open_queue
 from farm.spec import Job, JobState, Lease, TaskRecord, parse_job
 from farm.spec.event import Progress
 
-KINDS = ("memory", "sqlite")
+KINDS = ("memory", "sqlite", "postgres")
 
 
 def job_spec(**changes: Any) -> Job:
@@ -61,10 +63,15 @@ def database(folder: Path) -> str:
     return f"sqlite:///{folder / 'farm.db'}"
 
 
+def address(kind: str, folder: Path) -> str:
+    """The URL of an empty database."""
+    return database(folder) if kind == "sqlite" else emptied()
+
+
 @contextmanager
 def opened(kind: str, folder: Path) -> Iterator[Case]:
     clock = ManualClock()
-    queue = MemoryQueue(clock) if kind == "memory" else open_queue(database(folder), clock)
+    queue = MemoryQueue(clock) if kind == "memory" else open_queue(address(kind, folder), clock)
     try:
         yield Case(queue, clock)
     finally:
