@@ -33,7 +33,7 @@ def backup(
     if source is None:
         raise InvalidInput(
             "database: this farm's is on a server; back it up with "
-            f"'pg_dump --format=custom --file={file} {databases.libpq(chosen.database_url)}'.",
+            f"'pg_dump --format=custom --file={file} {databases.place(chosen.database_url)}'.",
             field="database",
         )
     if not source.exists():

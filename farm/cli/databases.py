@@ -15,14 +15,11 @@ from sqlalchemy import URL, Connection, create_engine, inspect, select
 from farm.clock import Clock
 from farm.errors import Conflict, InvalidInput, NotFound, Unavailable
 from farm.queue.database import parse, spoken
+from farm.queue.postgres import CONNECT_SECONDS, OTHERWISE, REMEDIES
 from farm.queue.tables import SCHEMA_VERSION, schema_version
 
 SIDE_FILES = ("-wal", "-shm")
 """What SQLite keeps beside a database; a file and its log belong together."""
-
-
-CONNECT_SECONDS = 5
-REMEDY = "start the server, or correct FARM_DATABASE"
 
 
 def file_of(url: str) -> Path | None:
@@ -31,7 +28,7 @@ def file_of(url: str) -> Path | None:
     return Path(str(parsed.database)) if parsed.get_backend_name() == "sqlite" else None
 
 
-def libpq(url: str) -> str:
+def place(url: str) -> str:
     """A server's URL as PostgreSQL's own tools take it, without its password."""
     parsed = parse(url)
     return URL.create(
@@ -49,7 +46,7 @@ def reached(url: str) -> Iterator[Connection]:
     parsed = parse(url)
     engine = create_engine(parsed, connect_args={"connect_timeout": CONNECT_SECONDS})
     try:
-        with spoken(parsed.render_as_string(), {}, REMEDY), engine.connect() as connection:
+        with spoken(place(url), REMEDIES, OTHERWISE), engine.connect() as connection:
             yield connection
     finally:
         engine.dispose()
@@ -84,7 +81,7 @@ def restore(url: str, source: Path, clock: Clock) -> Path | None:
     if file is None:
         raise InvalidInput(
             f"database: this farm's is on a server; restore it with "
-            f"'pg_restore --clean --if-exists --dbname={libpq(url)} {source}'.", field="database",
+            f"'pg_restore --clean --if-exists --dbname={place(url)} {source}'.", field="database",
         )  # fmt: skip
     if not source.is_file():
         raise NotFound(f"file: {str(source)!r} is not there; name one that 'farm backup' made.")
@@ -174,18 +171,17 @@ def _check_schema(connection: sqlite3.Connection, file: Path) -> str:
 
 
 def _examine_server(url: str) -> str:
-    place = parse(url).render_as_string()
     with reached(url) as connection:
         if not inspect(connection).has_table(schema_version.name):
-            return f"{place}, without tables yet; 'farm up' makes them"
+            return f"{place(url)}, without tables yet; 'farm up' makes them"
         found = connection.execute(select(schema_version.c.version)).scalar_one()
-    return f"{place}, {_fits(place, found)}"
+    return f"{place(url)}, {_fits(place(url), found)}"
 
 
-def _fits(place: str, found: int) -> str:
+def _fits(where: str, found: int) -> str:
     if found > SCHEMA_VERSION:
         raise Unavailable(
-            f"database {place}: its tables are version {found}, this farm knows {SCHEMA_VERSION}; "
+            f"database {where}: its tables are version {found}, this farm knows {SCHEMA_VERSION}; "
             "install the farm that made it."
         )
     coming = f", 'farm up' brings it to {SCHEMA_VERSION}" if found < SCHEMA_VERSION else ""

@@ -41,7 +41,8 @@ def jobs(
     if not found:
         messages().print("There are no such jobs.")
         return
-    table(("JOB", "KIND", "STATE", "PROJECT", "PRIORITY", "ORDERED", "TASKS", "WHY"), map(_row, found))
+    headings = ("JOB", "KIND", "STATE", "PROJECT", "PRIORITY", "ORDERED (UTC)", "TASKS", "WHY")
+    table(headings, map(_row, found))
     if len(found) == limit:
         messages().print(f"There may be more; add: --before {found[-1].id}", soft_wrap=True)
 

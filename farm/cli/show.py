@@ -111,7 +111,7 @@ def _attempts_table(attempts: Sequence[Attempt], now: float) -> None:
     """The newest ones, oldest first."""
     say("")
     table(
-        ("TASK", "ATTEMPT", "NODE", "WORKER", "STARTED", "TOOK", "OUTCOME", "CAUSE", "REASON"),
+        ("TASK", "ATTEMPT", "NODE", "WORKER", "STARTED (UTC)", "TOOK", "OUTCOME", "CAUSE", "REASON"),
         [_attempt_row(attempt, now) for attempt in attempts[-MOST_ROWS:]],
     )
     _rest(len(attempts))

@@ -10,7 +10,7 @@ from farm import settings
 from farm.cli.connect import connect
 from farm.cli.options import OPERATE, Json
 from farm.cli.out import emit, moment, say, table
-from farm.errors import Unavailable, Unreachable
+from farm.errors import FarmError, Unavailable, Unreachable
 
 if TYPE_CHECKING:
     from farm.settings import Settings
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 RAYS = "ray"
 """The role of processes that are Ray's own; in the table they are one line."""
+STATE = "farm.json"
+"""Where a running farm writes about itself, in its home; left behind by one that was killed."""
 NODE_DIGITS = 12
 """Of a node's id, in tables: enough to tell them apart, and taken by ``farm readmit``."""
 
@@ -40,21 +42,29 @@ def status(json: Json = False) -> None:
         from farm.tiers import local
 
         view = local.status(chosen)
+    if view is not None and here is not None:
+        view = _with_head(view, here["pid"])
     if json:
         facts = {"running": view is not None, "answers": silent is None, "url": chosen.farm_url}
         emit({**facts, **(here or {}), **(view.model_dump(mode="json") if view else {})})
     elif view is not None:
         show(view, chosen.farm_url, here or {}, answers=silent is None)
-    if view is None:
-        raise Unreachable(
-            f"no farm answers at {chosen.farm_url}, and none runs in {chosen.folder}; "
-            "start one with 'farm up'."
-        )
     if silent is not None:
-        raise type(silent)(
-            f"the gateway does not answer ({silent.message.rstrip('.')}), so this is what can be seen "
+        raise _silence(chosen, silent, runs=view is not None)
+
+
+def _silence(chosen: Settings, why: FarmError, *, runs: bool) -> FarmError:
+    """The sentence for a gateway that does not answer."""
+    if runs:
+        return type(why)(
+            f"the gateway does not answer ({why.message.rstrip('.')}), so this is what can be seen "
             "without it; Ray starts it again by itself, and 'farm doctor' looks closer."
         )
+    if (chosen.folder / STATE).exists():
+        rest = f"the one of {chosen.folder} was killed; 'farm up' starts it again."
+    else:
+        rest = f"none runs in {chosen.folder}; start one with 'farm up'."
+    return Unreachable(f"no farm answers at {chosen.farm_url}, and {rest}")
 
 
 def show(view: FarmView, url: str, here: dict[str, Any], *, answers: bool = True) -> None:
@@ -104,7 +114,9 @@ def _dispatcher(view: FarmView) -> str:
     if found is None:
         return "does not answer"
     other = "" if found.version == view.version else ", not the gateway's: restart the farm"
-    return f"version {found.version}{other}, pid {found.pid}, {found.running} running"
+    since = f", up since {moment(found.since)} (UTC)" if found.since else ""
+    note = f"; {found.note}" if found.note else ""
+    return f"version {found.version}{other}, pid {found.pid}{since}, {found.running} running{note}"
 
 
 def _processes_table(processes: tuple[Process, ...]) -> None:
@@ -123,9 +135,25 @@ def _memory(megabytes: int | None) -> str:
     return "" if megabytes is None else f"{megabytes:,} MB"
 
 
+def _with_head(view: FarmView, pid: int) -> FarmView:
+    """The view with the process that 'farm up' is, which Ray knows nothing of."""
+    import psutil
+
+    from farm.spec.farm import Process
+
+    if any(process.pid == pid for process in view.processes):
+        return view
+    try:
+        memory = round(psutil.Process(pid).memory_full_info().uss / 1e6)
+    except psutil.Error:
+        return view
+    head = Process(role="farm up", pid=pid, memory_mb=memory, state="alive")
+    return view.model_copy(update={"processes": (*view.processes, head)})
+
+
 def _here(chosen: Settings) -> dict[str, Any] | None:
     """What the farm of this machine wrote about itself, if it is the one that is asked for."""
-    if not (chosen.folder / "farm.json").exists():
+    if not (chosen.folder / STATE).exists():
         return None
     from farm.tiers import local
 

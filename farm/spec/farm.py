@@ -33,6 +33,8 @@ class Dispatcher(_View):
     version: str = Field(description="Of the farm's code that it runs.")
     pid: int
     running: int = Field(description="Tasks that it looks after now.")
+    since: float | None = Field(default=None, description="When it started; epoch seconds, UTC.")
+    note: str = Field(default="", description="Why it claims nothing, where it does not.")
 
 
 class Project(_View):

@@ -36,6 +36,4 @@ class ClusterView:
                 f"dispatcher: does not answer ({type(error).__name__}); Ray starts it again by itself, "
                 "look once more in a minute, then at the Ray dashboard."
             ) from None
-        return Dispatcher(
-            version=status.get("version", "unknown"), pid=status["pid"], running=status["running"]
-        )
+        return Dispatcher.model_validate({"version": "unknown", **status})

@@ -13,12 +13,14 @@ from types import SimpleNamespace
 from typing import Protocol
 
 import pytest
+from postgres_cases import schema
 
 from farm.cli.checks import CHECKS, machine, packages, run, running, state
 from farm.cli.checks.row import Doubt
 from farm.clock import ManualClock, SystemClock
 from farm.errors import Unavailable
 from farm.queue import MemoryQueue, open_queue
+from farm.queue.tables import SCHEMA_VERSION
 from farm.settings import Settings
 
 Farm = Callable[..., int]
@@ -115,6 +117,40 @@ def test_a_database_is_looked_at_and_not_touched(settings: Settings) -> None:
         connection.execute("UPDATE schema_version SET version = 999")
     with pytest.raises(Unavailable, match=r"tables are version 999.*; install the farm that made it"):
         state.database(settings, CLOCK)
+
+
+def test_a_server_that_is_not_there_is_one_row(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    away = settings.model_copy(update={"database": f"postgresql://me:secret@127.0.0.1:{port}/farm"})
+    (row,) = run({"database": state.database}, away, CLOCK)
+    assert (row.level, row.remedy[:16]) == ("fail", "start the server")
+    assert "secret" not in row.detail
+
+
+def test_a_server_is_asked_for_its_tables_and_its_clock(tmp_path: Path) -> None:
+    with schema() as url:
+        settings = Settings(home=tmp_path, database=url)
+        assert "'farm up' makes them" in state.database(settings, CLOCK)
+        open_queue(url, CLOCK).close()
+        assert f"schema {SCHEMA_VERSION}" in state.database(settings, CLOCK)
+        found = machine.clocks(settings, CLOCK)
+        assert isinstance(found, str)
+        assert "the database" in found
+        with pytest.raises(Unavailable, match="the database is"):
+            machine.clocks(settings, AheadOfServers())
+
+
+class AheadOfServers(ManualClock):
+    """As the folder's, but not as the database server's."""
+
+    def __init__(self) -> None:
+        super().__init__(CLOCK.now())
+        self._asked = 0
+
+    def now(self) -> float:
+        self._asked += 1
+        return super().now() + (500 if self._asked > 2 else 0)
 
 
 def test_a_damaged_database_is_found(settings: Settings) -> None:
