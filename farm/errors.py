@@ -11,6 +11,8 @@
     ├── Unreachable           no farm answers at that address            exit 3   HTTP 503
     ├── Unavailable           a part of the farm does not work now       exit 1   HTTP 503
     │   ├── Damaged           what the store holds is not what was put   exit 1   HTTP 503
+    │   ├── BadModel          a model's file is missing or damaged       exit 1   HTTP 503
+    │   ├── Unstable          an optimisation blew up beyond mending     exit 1   HTTP 503
     │   └── LostRank          another device of the same print is gone   exit 1   HTTP 503
     ├── JobFailed             the job ended without a result             exit 1   HTTP 500
     └── StaleLease            a worker wrote after losing its task       exit 1   HTTP 409
@@ -116,6 +118,14 @@ class Damaged(Unavailable):
     """What the store holds is not what was put there."""
 
 
+class BadModel(Unavailable):
+    """A model's or a style's file is missing, or not as its card says."""
+
+
+class Unstable(Unavailable):
+    """An optimisation blew up, and going on with a smaller step did not help."""
+
+
 class LostRank(Unavailable):
     """Another rank of the same print is gone or silent; why, only that one knows."""
 
@@ -138,7 +148,8 @@ BY_SLUG: dict[str, type[FarmError]] = {
     cls("").slug: cls
     for cls in (
         InvalidInput, TooLarge, Conflict, IllegalTransition, NotFound, Refused,
-        Busy, Unreachable, Unavailable, Damaged, LostRank, JobFailed, StaleLease,
+        Busy, Unreachable, Unavailable, Damaged, BadModel, Unstable, LostRank, JobFailed,
+        StaleLease,
     )
 }  # fmt: skip
 """Error classes by their name on the wire, for clients."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm.catalog.cards import CARD, CardT, ModelCard, StyleCard, digest, read_card
-from farm.errors import FarmError, NotFound, Unavailable
+from farm.errors import BadModel, FarmError, NotFound
 from farm.spec.base import suggestion
 
 STYLES = "styles"
@@ -76,7 +76,7 @@ class Catalogue:
 
         Raises:
             NotFound: there is no such model here.
-            Unavailable: the file is missing or its bytes are not those of the card.
+            BadModel: the file is missing or its bytes are not those of the card.
         """
         card = self.model(name)
         path = self.folder / name / card.file
@@ -88,7 +88,7 @@ class Catalogue:
 
         Raises:
             NotFound: there is no such style here.
-            Unavailable: the file is missing or its bytes are not those of the card.
+            BadModel: the file is missing or its bytes are not those of the card.
         """
         card = self.style(name)
         path = self.folder / STYLES / name / card.file
@@ -142,4 +142,4 @@ def _check(path: Path, sha256: str, size: int | None = None) -> None:
         if same:
             return
         problem = "not the file its card describes"
-    raise Unavailable(f"{path}: {problem}; run 'farm models verify' and restore it from the release.")
+    raise BadModel(f"{path}: {problem}; run 'farm models verify' and restore it from the release.")

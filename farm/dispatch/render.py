@@ -23,7 +23,7 @@ from farm.engine.manifest import Header
 from farm.engine.memory import keep_pages
 from farm.engine.optimise import Iterate, Resume
 from farm.engine.resume import go_on
-from farm.errors import InvalidInput, NotFound, Unavailable
+from farm.errors import InvalidInput, NotFound, Unstable
 from farm.spec.event import Adjusted, Event, Started
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def render(
 
     Yields ``Started``, ``Progress``, a ``Rendition`` per scale, ``Checkpointed``, ``Adjusted`` where
     the run had to be changed, the final ``Rendition`` and ``Done``. Interrupted, it ends without
-    ``Done``, after a checkpoint if paused. Only rank 0's ``interrupt`` is asked.
+    ``Done``, after a checkpoint if paused or moved. Only rank 0's ``interrupt`` is asked.
     """
     keep_pages()
     watch = Stopwatch()
@@ -111,11 +111,11 @@ class _Course:
         """Go on with half the step.
 
         Raises:
-            Unavailable: it was halved often enough.
+            Unstable: it was halved often enough.
         """
         self.calmed += 1
         if self.calmed > MOST_CALMED:
-            raise Unavailable(
+            raise Unstable(
                 f"engine: {error} and halving the step {MOST_CALMED} times did not help; retry the job "
                 "with engine.precision 'float32'."
             )
@@ -153,7 +153,7 @@ class _Course:
         if self.place.leads and not iterate.is_last:
             asked = interrupt()
             if asked:
-                wish = _PAUSE if asked == "pause" else _CANCEL
+                wish = _CANCEL if asked == "cancel" else _PAUSE
             elif self.report.due(iterate):
                 wish = _CHECKPOINT
         if self.place.mesh.size == 1:

@@ -12,7 +12,7 @@ from farm.catalog.cards import ModelCard
 from farm.catalog.catalogue import Catalogue
 from farm.engine.extractor import Extractor
 from farm.engine.preview_net import PreviewNet
-from farm.errors import NotFound, Unavailable
+from farm.errors import BadModel, NotFound
 
 TEXTURE = "farm-texture"
 PREVIEW = "farm-preview"
@@ -23,14 +23,14 @@ def load_extractor(catalogue: Catalogue, name: str, device: torch.device) -> Ext
     """A frozen loss network.
 
     Raises:
-        Unavailable: its weights are not here or not as their card says.
+        BadModel: its weights are not here or not as their card says.
     """
     try:
         card = catalogue.model(name)
     except NotFound:
         if name != VGG19:
             raise
-        raise Unavailable(
+        raise BadModel(
             "quality.extractor: 'vgg19' is not on this machine; run 'farm models pull vgg19' once, "
             "or use 'farm-texture'.",
             field="quality.extractor",
@@ -49,7 +49,7 @@ def load_preview_net(catalogue: Catalogue, name: str, device: torch.device) -> P
     """A frozen preview net.
 
     Raises:
-        Unavailable: its weights are not here or not as their card says.
+        BadModel: its weights are not here or not as their card says.
     """
     card = catalogue.model(name)
     net = PreviewNet(
@@ -67,13 +67,13 @@ def fill(net: torch.nn.Module, weights: Path, card: ModelCard) -> None:
     """Load float16 or float32 safetensors into a net.
 
     Raises:
-        Unavailable: tensors are missing, unknown or of another shape.
+        BadModel: tensors are missing, unknown or of another shape.
     """
     try:
         tensors = load_file(weights)
         net.load_state_dict({name: value.float() for name, value in tensors.items()})
     except (SafetensorError, RuntimeError, OSError, ValueError) as error:
         reason = str(error).splitlines()[-1].strip().rstrip(".")
-        raise Unavailable(
+        raise BadModel(
             f"models/{card.name}: the weights do not fit the card ({reason}); run 'farm models verify'."
         ) from None
