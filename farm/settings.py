@@ -33,6 +33,29 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         default=30.0, gt=0, description="A silent worker loses its task after."
     )
+    lease_grace_seconds: float = Field(
+        default=15.0, ge=0,
+        description="After its lease, a worker that cannot be reached is taken for gone after.",
+    )  # fmt: skip
+    silence_seconds: float = Field(
+        default=120.0, gt=0, description="A print process that answers nothing is ended after."
+    )
+    drain_seconds: float = Field(
+        default=20.0, ge=0, description="Prints may take so long to be kept when the farm goes down."
+    )
+    max_devices: int = Field(
+        default=8, ge=1, description="Processors or GPUs that the autoscaler is asked for at most."
+    )
+    ray_address: str | None = Field(
+        default=None, description="host:port of a Ray cluster to join; default: a Ray of its own."
+    )
+    notices: str = Field(
+        default="", description="Who tells that a machine goes away: some of aws,google,azure."
+    )
+    notice_file: Path | None = Field(
+        default=None, description="A file whose appearance on a machine says that it goes away; "
+        "'{node}' in it stands for the Ray node's id.",
+    )  # fmt: skip
     max_attempts: int = Field(default=3, ge=1, description="Attempts a task has before quarantine.")
     max_upload_mb: int = Field(default=256, ge=1, description="Largest upload, in megabytes.")
     max_megapixels: int = Field(default=400, ge=1, description="Largest picture, in megapixels.")

@@ -1,123 +1,224 @@
-"""One claimed task from its lease to its record."""
+"""One claimed task from its lease to its record: routed, started, followed, ended.
+
+An attempt that ends early is killed, then confirmed to be gone, and only then given back: two processes
+at the same task would cost twice. One that cannot be confirmed keeps its lease until that has run out
+and a grace has passed; see ``farm.dispatch.burial``.
+"""
 
 from __future__ import annotations
 
-from farm.clock import Clock
-from farm.dispatch.ports import Blobs, Queue, Run, Stop
-from farm.dispatch.retry import decide
+import contextlib
+import threading
+
+from farm.dispatch.desk import Desk, eased, settle
+from farm.dispatch.notice import Notice, fits
+from farm.dispatch.past import elsewhere, history_of
+from farm.dispatch.ports import Run, Stop
+from farm.dispatch.retry import History, cause_of, conditions, decide, reason_of
 from farm.engine.manifest import blobs_of
-from farm.errors import StaleLease
-from farm.observe.metrics import Meter
-from farm.spec.event import Checkpointed, Done, Event, Progress, Rendition
+from farm.errors import FarmError, StaleLease
+from farm.spec.event import Checkpointed, Done, Event, Progress, Rendition, Routed, Started
 from farm.spec.record import Lease
 from farm.spec.routing import Decision
 
+_RANK: dict[Stop | None, int] = {None: 0, "move": 1, "pause": 2, "cancel": 3}
+"""A wish gives way only to a stronger one."""
+
 
 class Attempt:
-    """Consumes a run's events and records them under the lease.
+    """One lease and what runs under it.
 
-    ``follow`` blocks until the run ends; ``beat`` may be called from another thread meanwhile.
+    ``go`` blocks until the end; all else may be called from other threads meanwhile.
     """
 
-    def __init__(  # noqa: PLR0913  # everything it works with, given once
-        self, lease: Lease, decision: Decision, run: Run, queue: Queue, store: Blobs, clock: Clock,
-        meter: Meter, *, ttl: float, max_attempts: int,
-    ) -> None:  # fmt: skip
-        self.lease = lease
-        self._decision, self._run, self._queue, self._store = decision, run, queue, store
-        self._clock, self._meter = clock, meter
-        self._ttl, self._max_attempts = ttl, max_attempts
-        self._began = clock.now()
-        self._stopping: Stop | None = None
+    def __init__(self, lease: Lease, desk: Desk, avoid: frozenset[str] = frozenset()) -> None:
+        self.lease, self.node = lease, ""
+        self.takes = desk.runner.takes(lease)
+        self._desk, self._avoid = desk, avoid
+        self._lock = threading.Lock()
+        self._run: Run | None = None
+        self._wish: Stop | None = None
+        self._why = ""
         self._stale = False
+        self._began = desk.clock.now()
+        self._decision: Decision | None = None
+        self._newest: Rendition | None = None
+        self._megapixels = 0.0
+
+    @property
+    def placed(self) -> bool:
+        """Whether it has a place, so that it holds up nobody else's."""
+        return bool(self.node)
 
     def beat(self) -> None:
         """Renew the lease and pass on what people asked for. A lost lease ends the run."""
+        settings = self._desk.settings
         try:
-            beat = self._queue.heartbeat(self.lease, self._ttl)
+            beat = self._desk.queue.heartbeat(self.lease, settings.lease_seconds)
         except StaleLease:
-            self._stale = True
-            self._run.kill()
+            self.drop()
             return
-        wish: Stop | None = None
-        if beat.cancel_requested:
-            wish = "cancel"
-        elif beat.pause_requested:
-            wish = "pause"
-        if wish and wish != self._stopping:
-            self._stopping = wish
-            self._run.stop(wish)
+        if self._run:
+            self._run.keep(settings.lease_seconds)
+        self.hear(cancel=beat.cancel_requested, pause=beat.pause_requested)
 
-    def follow(self) -> str:
-        """Record until the end; returns how it ended: done, stopped, retried, failed or stale."""
+    def hear(self, *, cancel: bool, pause: bool) -> None:
+        """Pass on what people asked of the job."""
+        if cancel or pause:
+            self.stop("cancel" if cancel else "pause")
+
+    def drop(self) -> None:
+        """The task is somebody else's now: end the run, record nothing."""
+        self._stale = True
+        if self._run:
+            self._run.kill()
+
+    def stop(self, how: Stop, why: str = "") -> None:
+        """End at the next iteration, or as soon as it has begun."""
+        with self._lock:
+            if _RANK[how] <= _RANK[self._wish]:
+                return
+            self._wish, self._why = how, why or self._why
+            run = self._run
+        if run:
+            run.stop(how)
+
+    def leave(self, notice: Notice) -> None:
+        """Its machine goes away: move it, with a checkpoint where one still fits before that."""
+        if self._run is None or fits(notice, self._desk.clock, self._keeping()):
+            self.stop("move", notice.reason)
+            return
+        self._wish, self._why = self._wish or "move", notice.reason
+        self._run.kill()
+
+    def go(self) -> str:
+        """Run it to its end and say how it ended, in one word."""
         try:
-            for event in self._run.events():
+            run = self._start()
+        except StaleLease:
+            return "stale"
+        except Exception as error:  # noqa: BLE001 — a task must never be left behind without a word
+            return self._ended(error)
+        with self._lock:
+            self._run, wish = run, self._wish
+        # Finding a place may have taken longer than the lease; the next pass must not reap it.
+        with contextlib.suppress(FarmError):
+            self.beat()
+        if wish:
+            run.stop(wish)
+        return self._follow(run)
+
+    def _start(self) -> Run:
+        desk, history = self._desk, self._history
+        chosen = conditions(history, self._avoid)
+        decision = desk.route(self.lease)
+        if chosen.elsewhere:
+            decision = elsewhere(desk.queue, self.lease, decision)
+        self._decision = decision
+        desk.queue.record(self.lease, Routed(task=self.lease.task, decision=decision))
+        return desk.runner.start(eased(self.lease, chosen), decision, chosen)
+
+    def _follow(self, run: Run) -> str:
+        try:
+            for event in run.events():
                 if self._record(event):
                     return "done"
-            self._queue.stopped(self.lease)
+            return self._stopped(run)
         except StaleLease:
             return "stale"
         except Exception as error:  # noqa: BLE001 — whatever ended the attempt is what is decided on
             return self._ended(error)
         finally:
-            self._run.kill()
-        return "stopped"
+            run.kill()
 
     def _record(self, event: Event) -> bool:
         """Write one event; True when it was the last."""
+        queue, lease = self._desk.queue, self.lease
         if isinstance(event, Checkpointed):
-            superseded = self.lease.checkpoint
-            self._queue.checkpoint(self.lease, event)
-            self.lease = self.lease.model_copy(update={"checkpoint": event.blob})
-            if superseded and superseded != event.blob:
-                self._forget(superseded)
+            queue.checkpoint(lease, event)
+            self.lease = lease.model_copy(update={"checkpoint": event.blob})
+            if lease.checkpoint and lease.checkpoint != event.blob:
+                self._forget(lease.checkpoint)
             return False
         if isinstance(event, Done):
             self._complete(event)
             return True
-        self._queue.record(self.lease, event)
-        if isinstance(event, Rendition):
-            self._meter.count("farm_renditions_total", fidelity=event.fidelity)
-        if isinstance(event, Progress):
-            self._meter.set("farm_dispatcher_up", 1)
+        queue.record(lease, event)
+        self._note(event)
         return False
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self.node = event.node or "here"
+        elif isinstance(event, Rendition):
+            self._newest = event
+            self._desk.meter.count("farm_renditions_total", fidelity=event.fidelity)
+        elif isinstance(event, Progress):
+            self._megapixels = event.width * event.height / 1e6
+            self._desk.meter.set("farm_dispatcher_up", 1)
 
     def _forget(self, checkpoint: str) -> None:
         """Delete a checkpoint that nobody will go on from, down to its manifest."""
-        for blob in blobs_of(self._store.get, checkpoint):
-            self._store.delete(blob)
+        for blob in blobs_of(self._desk.store.get, checkpoint):
+            self._desk.store.delete(blob)
 
     def _complete(self, done: Done) -> None:
-        seconds = self._clock.now() - self._began
+        assert self._decision is not None
+        seconds, meter = self._desk.clock.now() - self._began, self._desk.meter
         pool = self._decision.chosen
         price = pool.p50_usd / pool.p50_seconds if pool.p50_seconds else 0.0
         usd = round(seconds * price, 6)
         final = done.model_copy(update={"usd": usd, "seconds": round(seconds, 3), "pool": pool.pool})
-        self._queue.complete(self.lease, final)
+        self._desk.queue.complete(self.lease, final)
         if self.lease.checkpoint:
             self._forget(self.lease.checkpoint)
         kind = self.lease.spec.kind
-        self._meter.count("farm_jobs_finished_total", kind=kind, state="done")
-        self._meter.observe("farm_job_seconds", seconds, kind=kind)
-        self._meter.count("farm_cost_usd_total", usd, pool=pool.pool)
+        meter.count("farm_jobs_finished_total", kind=kind, state="done")
+        meter.observe("farm_job_seconds", seconds, kind=kind)
+        meter.count("farm_cost_usd_total", usd, pool=pool.pool)
+
+    def _stopped(self, run: Run) -> str:
+        """The run ended as it was asked to; its processes have nothing left to do."""
+        run.kill()
+        if self._wish == "move":
+            self._desk.queue.retry(self.lease, "preempted", self._why, counts=False)
+            self._desk.meter.count("farm_tasks_retried_total", cause="preempted")
+            return "moved"
+        self._desk.queue.stopped(self.lease)
+        return "stopped"
 
     def _ended(self, error: Exception) -> str:
-        """The run ended early: retry or fail, unless the lease is gone or a stop was under way."""
+        """The run ended early: kill it, confirm that it is gone, and only then decide."""
         if self._stale:
             return "stale"
-        choice = decide(error, self.lease.failures, self._max_attempts)
+        run, tail = self._run, ""
+        if run:
+            tail = run.tail()
+            if not run.kill():
+                return "unconfirmed"
         try:
-            if self._stopping:
-                self._queue.stopped(self.lease)
+            if self._wish in ("cancel", "pause"):
+                self._desk.queue.stopped(self.lease)
                 return "stopped"
-            if choice.again:
-                self._queue.retry(
-                    self.lease, choice.cause, choice.reason, delay=choice.delay, counts=choice.counts
-                )
-                self._meter.count("farm_tasks_retried_total", cause=choice.cause)
-                return "retried"
-            self._queue.fail(self.lease, choice.cause, choice.reason)
+            return self._decided(error, tail)
         except StaleLease:
             return "stale"
-        self._meter.count("farm_jobs_finished_total", kind=self.lease.spec.kind, state="failed")
-        return "failed"
+
+    def _decided(self, error: Exception, tail: str) -> str:
+        cause, reason = cause_of(error), reason_of(error)
+        if self._wish == "move" and cause == "lost":
+            cause, reason = "preempted", f"{self._why}; {reason}"
+        choice = decide(cause, reason, self._history)
+        settle(self._desk, self.lease, choice, tail, self._newest)
+        return {"again": "retried", "fail": "failed", "quarantine": "quarantined"}[choice.ending]
+
+    @property
+    def _history(self) -> History:
+        return history_of(self._desk.queue, self.lease, self._desk.settings.max_attempts)
+
+    def _keeping(self) -> float | None:
+        """Seconds that a checkpoint takes now, as far as anybody knows."""
+        if self._decision is None or not self._megapixels:
+            return None
+        each = self._desk.checkpoint_seconds(self._decision.chosen.pool)
+        return None if each is None else each * self._megapixels

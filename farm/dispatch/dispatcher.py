@@ -1,112 +1,151 @@
-"""The loop around the queue: reap, claim, route, start, follow."""
+"""The loop around the queue: bury, claim, hand out, renew."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from uuid import uuid4
 
 from farm.clock import Clock
 from farm.dispatch.attempt import Attempt
+from farm.dispatch.burial import Undertaker
+from farm.dispatch.desk import Desk
+from farm.dispatch.notice import Notice
 from farm.dispatch.ports import Blobs, Queue, Runner
 from farm.dispatch.quotes import Quoter
-from farm.dispatch.retry import decide
-from farm.errors import FarmError, Refused, StaleLease
+from farm.errors import FarmError, Refused
 from farm.imaging.decode import inspect
 from farm.imaging.limits import Limits
 from farm.observe.metrics import Meter
 from farm.settings import Settings
-from farm.spec import Decision, Job
-from farm.spec.event import Routed
+from farm.spec import Decision
 from farm.spec.record import Lease
 
 log = logging.getLogger(__name__)
+MOST_WAITING = 4
+"""Attempts that may wait for their place at once, whatever the capacity."""
 
 
 class Dispatcher:
     """Moves tasks from the queue to the runner. All of its state can be lost at any time.
 
     Args:
-        worker: this dispatcher's name; leases of earlier ones with the same name are taken back.
-        capacity: attempts at once.
+        worker: what dispatchers of this farm are called; they look after each other's leases.
+        instance: this one's own name, which tells its leases from those of all others.
         spawn: runs an attempt, in a thread unless a test wants it done at once.
     """
 
     def __init__(  # noqa: PLR0913  # everything it works with, given once
         self, queue: Queue, store: Blobs, quoter: Quoter, runner: Runner, clock: Clock, meter: Meter,
         settings: Settings, *, load: Callable[[str], bytes | Path], worker: str = "dispatcher",
-        capacity: int = 1, spawn: Callable[[Callable[[], None]], None] | None = None,
+        instance: str | None = None, spawn: Callable[[Callable[[], None]], None] | None = None,
+        checkpoint_seconds: Callable[[str], float | None] = lambda pool: None,
     ) -> None:  # fmt: skip
-        self._queue, self._store, self._quoter, self._runner = queue, store, quoter, runner
-        self._clock, self._meter, self._settings = clock, meter, settings
-        self._load, self._worker, self._capacity = load, worker, capacity
+        self._desk = Desk(
+            queue, store, runner, clock, meter, settings, self._decide, checkpoint_seconds
+        )
+        self._queue, self._runner, self._quoter, self._load = queue, runner, quoter, load
+        self._name = f"{worker}/{instance or uuid4().hex[:8]}"
+        self._undertaker = Undertaker(self._desk, f"{worker}/", f"{self._name}/")
         self._spawn = spawn or _in_thread
         self._limits = Limits(max_megapixels=settings.max_megapixels)
         self._lock = threading.Lock()
         self._attempts: dict[int, Attempt] = {}
-        self._passes = 0
+        self._leaving: Mapping[str, Notice] = {}
+        self._passes, self._swept = 0, float("-inf")
+        self._draining = False
+        self.note = ""
+        """Why nothing is claimed, in a sentence; empty while all is well."""
 
     def recover(self) -> int:
-        """Take back what an earlier dispatcher of this name held; returns how many tasks."""
-        return self._queue.release_worker(f"{self._worker}/")
+        """Bury what is left of dispatchers that are gone; returns how many tasks came back."""
+        with self._lock:
+            followed = set(self._attempts)
+        self._swept = self._desk.clock.now()
+        return self._undertaker.sweep(followed)
 
     @property
     def busy(self) -> int:
         """Attempts under way."""
+        return len(self.attempts)
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Attempts under way, those that wait for their place included."""
         with self._lock:
-            return len(self._attempts)
+            return list(self._attempts.values())
 
     def beat(self) -> None:
         """Renew all leases. To be called at least three times per lease time."""
-        with self._lock:
-            attempts = list(self._attempts.values())
-        for attempt in attempts:
+        for attempt in self.attempts:
             try:
                 attempt.beat()
             except FarmError:
                 log.exception("a lease could not be renewed", extra={"task": attempt.lease.task})
 
+    def listen(self) -> None:
+        """Hear what people ask of the jobs under way, without waiting for the next beat."""
+        for attempt in self.attempts:
+            job = self._queue.job(attempt.lease.job)
+            attempt.hear(cancel=job.cancel_requested, pause=job.pause_requested)
+
     def tick(self) -> bool:
         """One pass; True if something was claimed, so that another pass is worth it at once."""
-        for task in self._queue.reap():
-            log.warning("lease expired", extra={"task": task.id})
-        if self.busy >= self._capacity:
+        if self._desk.clock.now() - self._swept >= self._desk.settings.lease_seconds / 4:
+            self.recover()
+        if self._draining:
+            return False
+        avoid = self._avoided()
+        if not self._has_room(avoid):
             return False
         self._passes += 1
-        lease = self._queue.claim(f"{self._worker}/{self._passes}", self._settings.lease_seconds)
+        lease = self._queue.claim(f"{self._name}/{self._passes}", self._desk.settings.lease_seconds)
         if lease is None:
             return False
-        try:
-            self._start(lease)
-        except StaleLease:
-            log.warning("lost a task while starting it", extra={"task": lease.task})
-        return True
-
-    def _start(self, lease: Lease) -> None:
-        try:
-            decision = self._decide(lease.spec)
-            self._queue.record(lease, Routed(task=lease.task, decision=decision))
-            run = self._runner.start(lease, decision)
-        except StaleLease:
-            raise
-        except Exception as error:  # noqa: BLE001 — a task must never be left behind without a word
-            self._give_back(lease, error)
-            return
-        attempt = Attempt(
-            lease, decision, run, self._queue, self._store, self._clock, self._meter,
-            ttl=self._settings.lease_seconds, max_attempts=self._settings.max_attempts,
-        )  # fmt: skip
-        # Finding a place may have taken longer than the lease; the next pass must not reap it.
-        with contextlib.suppress(FarmError):
-            attempt.beat()
+        attempt = Attempt(lease, self._desk, avoid)
         with self._lock:
             self._attempts[lease.token] = attempt
-        self._spawn(lambda: self._follow(lease, attempt))
+        self._spawn(lambda: self._follow(attempt))
+        return True
 
-    def _decide(self, job: Job) -> Decision:
+    def vacate(self, leaving: Mapping[str, Notice]) -> None:
+        """Move what runs on nodes that go away, and place nothing there any more."""
+        self._leaving = dict(leaving)
+        for attempt in self.attempts:
+            if attempt.node in leaving:
+                attempt.leave(leaving[attempt.node])
+
+    def drain(self, reason: str) -> None:
+        """Claim nothing more and move all that runs; ``busy`` tells when that is done."""
+        self._draining = True
+        for attempt in self.attempts:
+            attempt.stop("move", reason)
+
+    def _avoided(self) -> frozenset[str]:
+        out = {node.name for node in self._queue.nodes() if node.out}
+        return frozenset(out | set(self._leaving))
+
+    def _has_room(self, avoid: frozenset[str]) -> bool:
+        attempts = self.attempts
+        if sum(not attempt.placed for attempt in attempts) >= MOST_WAITING:
+            return False
+        capacity = self._runner.capacity(avoid)
+        note = ""
+        if not capacity and self._runner.capacity(()):
+            note = (
+                "every node is out or goes away, so nothing is claimed; 'farm nodes' says why, "
+                "'farm nodes readmit NODE' takes one back."
+            )
+        if note and note != self.note:
+            log.warning(note)
+        self.note = note
+        return sum(attempt.takes for attempt in attempts) < capacity
+
+    def _decide(self, lease: Lease) -> Decision:
         """The pool for a job. One that was accepted and has become late runs all the same."""
+        job = lease.spec
         info = inspect(self._load(job.content), self._limits, field="content")
         size = (info.width, info.height)
         try:
@@ -119,25 +158,17 @@ class Dispatcher:
         reason = f"the deadline cannot be met any more; {decision.reason}"
         return decision.model_copy(update={"reason": reason})
 
-    def _follow(self, lease: Lease, attempt: Attempt) -> None:
+    def _follow(self, attempt: Attempt) -> None:
+        lease = attempt.lease
         try:
-            outcome = attempt.follow()
+            outcome = attempt.go()
             log.info("attempt ended: %s", outcome, extra={"task": lease.task, "attempt": lease.attempt})
         except FarmError:
-            # The record could not be written. The lease runs out and the task is claimed again.
+            # The record could not be written. The next sweep finds the lease followed by nobody.
             log.exception("attempt not recorded", extra={"task": lease.task})
         finally:
             with self._lock:
                 self._attempts.pop(lease.token, None)
-
-    def _give_back(self, lease: Lease, error: Exception) -> None:
-        choice = decide(error, lease.failures, self._settings.max_attempts)
-        if choice.again:
-            self._queue.retry(
-                lease, choice.cause, choice.reason, delay=choice.delay, counts=choice.counts
-            )
-        else:
-            self._queue.fail(lease, choice.cause, choice.reason)
 
 
 def _in_thread(work: Callable[[], None]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from farm.spec.event import Checkpointed, Done, Event
-from farm.spec.record import Lease, TaskRecord
+from farm.dispatch.retry import Conditions
+from farm.spec.event import Artefact, Checkpointed, Done, Event
+from farm.spec.record import JobRecord, Lease
 from farm.spec.routing import Decision
 
-Stop = Literal["cancel", "pause"]
+Stop = Literal["cancel", "pause", "move"]
+"""``move`` ends like a pause, with a checkpoint, and the task goes on somewhere else."""
 
 
 class Beat(Protocol):
@@ -29,6 +31,44 @@ class Beat(Protocol):
     @property
     def pause_requested(self) -> bool:
         """Somebody wants the job held back."""
+        ...
+
+
+class Past(Protocol):
+    """An attempt that was made."""
+
+    @property
+    def task(self) -> str:
+        """Its task."""
+        ...
+
+    @property
+    def token(self) -> int:
+        """Its fencing token."""
+        ...
+
+    @property
+    def cause(self) -> str:
+        """Why it ended without a result, empty if it did not."""
+        ...
+
+    @property
+    def node(self) -> str:
+        """Where it ran, empty if it never started."""
+        ...
+
+
+class Condition(Protocol):
+    """What the queue holds of a node."""
+
+    @property
+    def name(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def out(self) -> bool:
+        """Whether nothing is to be placed there."""
         ...
 
 
@@ -56,8 +96,9 @@ class Queue(Protocol):
         ...
 
     def retry(
-        self, lease: Lease, cause: str, reason: str, *, delay: float = 0.0, counts: bool = True
-    ) -> None:
+        self, lease: Lease, cause: str, reason: str, *, delay: float = 0.0, counts: bool = True,
+        lost: bool = False,
+    ) -> None:  # fmt: skip
         """Give the task back, to be claimed again after ``delay`` seconds."""
         ...
 
@@ -65,16 +106,50 @@ class Queue(Protocol):
         """End the task without a result."""
         ...
 
+    def quarantine(
+        self, lease: Lease, cause: str, reason: str, evidence: tuple[Artefact, ...] = ()
+    ) -> None:
+        """End the task without a result, with what somebody may look into."""
+        ...
+
     def stopped(self, lease: Lease) -> None:
         """End or hold back the task as people asked."""
         ...
 
-    def reap(self) -> list[TaskRecord]:
-        """Take back the tasks whose leases have run out."""
+    def expired(self) -> Sequence[Lease]:
+        """Leases that have run out and are still held."""
         ...
 
-    def release_worker(self, worker_prefix: str) -> int:
-        """Take back what workers of that name held; returns how many tasks."""
+    def held(self, worker_prefix: str = "") -> Sequence[Lease]:
+        """All leases of workers of that name."""
+        ...
+
+    def job(self, job_id: str) -> JobRecord:
+        """A job and what was asked of it."""
+        ...
+
+    def attempts(self, job_id: str) -> Sequence[Past]:
+        """The attempts at a job's tasks, oldest first."""
+        ...
+
+    def events(self, job_id: str, after: int = 0, limit: int = 500) -> Sequence[Event]:
+        """A job's log."""
+        ...
+
+    def nodes(self) -> Sequence[Condition]:
+        """The nodes that the queue knows of."""
+        ...
+
+    def ready_count(self) -> int:
+        """Tasks that wait for a worker."""
+        ...
+
+    def version(self) -> int:
+        """A number that changes with every change."""
+        ...
+
+    def wait(self, version: int, timeout: float) -> int:
+        """Block until the version is another, or ``timeout`` seconds; returns it."""
         ...
 
 
@@ -112,14 +187,38 @@ class Run(Protocol):
         """Ask it to end at the next iteration; ``pause`` leaves a checkpoint."""
         ...
 
-    def kill(self) -> None:
-        """End it now and wait until it is gone. Harmless if it has ended."""
+    def kill(self) -> bool:
+        """End it now. True once its processes are known to be gone, as always if it has ended."""
+        ...
+
+    def keep(self, seconds: float) -> None:
+        """The lease holds for so long: processes that hear of no longer one by then end themselves."""
+        ...
+
+    def tail(self) -> str:
+        """The last lines of its log, or what is known of its end where its processes are gone."""
         ...
 
 
 class Runner(Protocol):
-    """Starts attempts on the pool that was chosen."""
+    """Starts attempts on the pool that was chosen, and ends what others have started."""
 
-    def start(self, lease: Lease, decision: Decision) -> Run:
-        """Start the leased task where the decision says."""
+    def start(self, lease: Lease, decision: Decision, conditions: Conditions) -> Run:
+        """Start the leased task where the decision says, under conditions that its past calls for."""
+        ...
+
+    def bury(self, task: str, attempt: int) -> bool:
+        """End that attempt wherever it runs. True once its processes are known to be gone."""
+        ...
+
+    def gone(self, worker: str) -> bool:
+        """Whether the dispatcher of that name is known to be gone. False where nobody can tell."""
+        ...
+
+    def takes(self, lease: Lease) -> int:
+        """Places that the task takes."""
+        ...
+
+    def capacity(self, avoid: Collection[str]) -> int:
+        """Places that there are, taken or not, besides those on the nodes to be avoided."""
         ...

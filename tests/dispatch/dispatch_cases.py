@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -18,13 +18,14 @@ from farm.dispatch.ports import Stop
 from farm.dispatch.preview_task import render_preview
 from farm.dispatch.quotes import Quoter
 from farm.dispatch.render import render
+from farm.dispatch.retry import Conditions
 from farm.dispatch.workplace import Order, Workplace
 from farm.observe.meter import PrometheusMeter
 from farm.queue import MemoryQueue, Queue, open_queue
 from farm.route.calibration import local_pools
 from farm.settings import Settings
 from farm.spec import Decision, Event, Job, JobState, Lease, parse_job
-from farm.spec.event import Done
+from farm.spec.event import Done, Progress, Started
 from farm.store import BlobStore
 
 KINDS = ("memory", "sqlite")
@@ -62,6 +63,7 @@ class Here:
     def __init__(self, bench: Bench, lease: Lease, meddle: Meddle) -> None:
         self.lease, self.killed = lease, 0
         self.wish: Stop | None = None
+        self.kept: list[float] = []
         self._bench, self._meddle = bench, meddle
 
     def events(self) -> Iterator[Event]:
@@ -73,6 +75,8 @@ class Here:
         else:
             events = render(order, place, lambda: self.wish)
         for event in events:
+            if isinstance(event, Started):
+                event = event.model_copy(update={"node": self._bench.node})
             self._bench.clock.advance(SECONDS_PER_EVENT)
             self._meddle(self, event)
             yield event
@@ -80,8 +84,15 @@ class Here:
     def stop(self, how: Stop) -> None:
         self.wish = how
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         self.killed += 1
+        return self._bench.reachable
+
+    def keep(self, seconds: float) -> None:
+        self.kept.append(seconds)
+
+    def tail(self) -> str:
+        return f"the log of attempt {self.lease.attempt}"
 
 
 Meddle = Callable[[Here, Event], None]
@@ -89,6 +100,30 @@ Meddle = Callable[[Here, Event], None]
 
 def leave(run: Here, event: Event) -> None:
     """Meddles with nothing."""
+
+
+def once(act: Callable[[Here], None], when: Callable[[Event], bool]) -> Meddle:
+    """Act at the first event that is meant, in whichever run it comes."""
+    acted: list[Event] = []
+
+    def meddle(run: Here, event: Event) -> None:
+        if not acted and when(event):
+            acted.append(event)
+            act(run)
+
+    return meddle
+
+
+def midway(event: Event) -> bool:
+    """At the second iteration of the second scale."""
+    return isinstance(event, Progress) and (event.scale, event.iteration) == (2, 2)
+
+
+def raises(error: Exception) -> Callable[[Here], None]:
+    def act(_run: Here) -> None:
+        raise error
+
+    return act
 
 
 class Bench:
@@ -102,6 +137,12 @@ class Bench:
         self.runs: list[Here] = []
         self.meddle: Meddle = leave
         self.start_seconds = 0.0
+        self.node, self.places = "n1", 1
+        self.nodes = {"n1"}
+        self.reachable = True
+        self.dead: set[str] = set()
+        self.buried: list[tuple[str, int]] = []
+        self.conditions: list[Conditions] = []
         self.place = Workplace(
             self.store, Catalogue(models), load=self.load, checkpoint_seconds=0.0, progress_seconds=0.0
         )
@@ -109,17 +150,31 @@ class Bench:
     def load(self, reference: str) -> bytes:
         return self.store.get(reference.removeprefix("sha256:"))
 
-    def start(self, lease: Lease, decision: Decision) -> Here:
-        """As the runner of its dispatchers."""
+    def start(self, lease: Lease, decision: Decision, conditions: Conditions) -> Here:
+        """As the runner of its dispatchers, like all that follows up to ``capacity``."""
         self.clock.advance(self.start_seconds)
+        self.conditions.append(conditions)
         self.runs.append(Here(self, lease, self.meddle))
         return self.runs[-1]
 
-    def dispatcher(self, worker: str = "dispatcher", **changes: Any) -> Dispatcher:
+    def bury(self, task: str, attempt: int) -> bool:
+        self.buried.append((task, attempt))
+        return self.reachable
+
+    def gone(self, worker: str) -> bool:
+        return worker.rpartition("/")[0] in self.dead
+
+    def takes(self, lease: Lease) -> int:
+        return 1
+
+    def capacity(self, avoid: Collection[str]) -> int:
+        return self.places * len(self.nodes - set(avoid))
+
+    def dispatcher(self, instance: str = "one", **changes: Any) -> Dispatcher:
         quoter = Quoter(lambda: local_pools(self.settings), self.clock)
         return Dispatcher(
             self.queue, self.store, quoter, self, self.clock, self.meter, self.settings,
-            load=self.load, worker=worker, spawn=lambda work: work(), **changes,
+            load=self.load, instance=instance, spawn=lambda work: work(), **changes,
         )  # fmt: skip
 
     def blob(self, data: bytes) -> str:

@@ -1,0 +1,50 @@
+"""What the queue remembers of a task's earlier attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from farm.dispatch.ports import Past, Queue
+from farm.dispatch.retry import History
+from farm.spec.event import Event, Routed
+from farm.spec.record import Lease
+from farm.spec.routing import Decision
+
+_PAGE = 1000
+
+
+def history_of(queue: Queue, lease: Lease, max_attempts: int) -> History:
+    """The past of a leased task, without the attempt under way."""
+    causes = [past.cause for past in _earlier(queue, lease) if past.cause]
+    return History(lease.failures, lease.losses, tuple(causes), max_attempts)
+
+
+def began(queue: Queue, lease: Lease) -> bool:
+    """Whether the attempt of this lease ever started, so that a node is known for it."""
+    attempts = queue.attempts(lease.job)
+    return any(past.token == lease.token and past.node for past in attempts)
+
+
+def elsewhere(queue: Queue, lease: Lease, decision: Decision) -> Decision:
+    """The decision, moved to the best pool that the task has not been on; itself if there is none."""
+    tried = {event.decision.chosen.pool for event in _log(queue, lease) if isinstance(event, Routed)}
+    for option in decision.alternatives:
+        if option.feasible and option.pool not in tried:
+            others = (decision.chosen, *(each for each in decision.alternatives if each != option))
+            reason = f"memory ran out on {', '.join(sorted(tried))}, so {option.pool} is next"
+            return Decision(chosen=option, reason=reason, alternatives=others)
+    return decision
+
+
+def _earlier(queue: Queue, lease: Lease) -> Iterator[Past]:
+    for past in queue.attempts(lease.job):
+        if past.task == lease.task and past.token != lease.token:
+            yield past
+
+
+def _log(queue: Queue, lease: Lease) -> Iterator[Event]:
+    """The task's own events in its job's log."""
+    after = 0
+    while page := queue.events(lease.job, after, _PAGE):
+        after = page[-1].seq
+        yield from (event for event in page if getattr(event, "task", None) == lease.task)
