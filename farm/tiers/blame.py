@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 
-from farm.dispatch.retry import WorkerLost
+from farm.dispatch.retry import MachineTaken, MemoryKilled, WorkerLost
 from farm.errors import FarmError, LostRank
+
+MEMORY_KILLED = (
+    "a print process was killed for its use of memory; the task is taken up again with smaller tiles."
+)
 
 
 def told(error: RayError) -> Exception:
@@ -17,6 +21,10 @@ def told(error: RayError) -> Exception:
         if isinstance(cause, FarmError):
             return cause
         return RuntimeError(f"{type(cause).__name__}: {cause}" if cause else str(error))
+    if isinstance(error, OutOfMemoryError):
+        return MemoryKilled(MEMORY_KILLED)
+    if isinstance(error, RayActorError) and error.preempted:
+        return MachineTaken("the machine was taken away; the task is taken up elsewhere.")
     if isinstance(error, RayActorError):
         return WorkerLost("a print process ended unexpectedly; the task is taken up again.")
     return WorkerLost(f"Ray lost a print process ({type(error).__name__}).")
@@ -36,4 +44,5 @@ def _remove(error: Exception) -> int:
     """How far from the cause. A process may die of another's death: NCCL ends those that wait."""
     if isinstance(error, LostRank):
         return 2
-    return 1 if isinstance(error, WorkerLost) else 0
+    lost = isinstance(error, WorkerLost) and not isinstance(error, MemoryKilled | MachineTaken)
+    return 1 if lost else 0

@@ -58,6 +58,12 @@ def actors(address: str | None = None) -> list[Actor]:
     return [_actor(row) for row in _state(address).actor_table(None).values()]
 
 
+def actor(id_: str) -> Actor | None:
+    """The actor of that id, in the cluster joined."""
+    row: dict[str, Any] = state.actor_table(id_)
+    return _actor(row) if row else None
+
+
 def nodes(address: str | None = None) -> list[Node]:
     """All nodes, dead ones too. Raises as ``actors``."""
     return [

@@ -1,4 +1,4 @@
-"""A private Ray for a local farm: on loopback, with a token, on ports that are free."""
+"""The Ray that a farm runs on: one of its own on loopback, with a token, or a cluster that is there."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from typing import Any
 import ray
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # no stubs
 
-from farm.errors import Conflict
+from farm.errors import Conflict, Unreachable
 from farm.settings import Settings
-from farm.tiers.dispatcher import NAMESPACE
+from farm.tiers.census import nodes
+from farm.tiers.graves import NAMESPACE
+from farm.tiers.processes import is_here
 
+log = logging.getLogger(__name__)
 OBJECT_STORE_BYTES = 200_000_000
 """Pictures go through the store, so Ray's own holds little."""
 
@@ -83,4 +86,36 @@ def start_ray(settings: Settings, dashboard_port: int) -> dict[str, Any]:
         "dashboard": f"http://{context.dashboard_url}",
         "session": session,
         "ray_address": context.address_info["gcs_address"],  # type: ignore[attr-defined]
+    }
+
+
+def join_ray(settings: Settings, address: str) -> dict[str, Any]:
+    """Join a cluster that runs already; returns its addresses.
+
+    All of its nodes must reach the farm's store, the models' folder and this code; the database, those
+    that the gateway and the dispatcher may run on. SQLite and a folder will do where all nodes are this
+    machine. ``RAY_AUTH_MODE`` and ``RAY_AUTH_TOKEN_PATH`` are the cluster's own.
+
+    Raises:
+        Unreachable: no cluster answers there.
+    """
+    try:
+        context = ray.init(
+            address=address, namespace=NAMESPACE, logging_level=logging.ERROR, log_to_driver=False
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise Unreachable(
+            f"FARM_RAY_ADDRESS: no Ray cluster answers at {address} "
+            f"({str(error).splitlines()[0].rstrip('.')}); correct or unset it."
+        ) from None
+    if settings.database_url.startswith("sqlite") and not all(is_here(n.address) for n in nodes()):
+        log.warning(
+            "database: %s is a file, and the cluster has other machines; set FARM_DATABASE to a "
+            "PostgreSQL that all of them reach.", settings.database_url,
+        )  # fmt: skip
+    facts: dict[str, Any] = context.address_info  # type: ignore[attr-defined]  # a RayContext, here
+    return {
+        "dashboard": f"http://{context.dashboard_url}" if context.dashboard_url else "",
+        "session": facts["session_dir"],
+        "ray_address": facts["gcs_address"],
     }

@@ -6,7 +6,10 @@ killed, and the task goes back to be taken up from its last checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -16,29 +19,45 @@ from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from farm.dispatch.ports import Stop
+from farm.dispatch.retry import Conditions, MemoryKilled, WorkerLost
 from farm.errors import Unavailable
 from farm.route.accelerator import Pool
 from farm.spec.event import Event, parse_event
 from farm.spec.record import Lease
 from farm.spec.routing import Decision
-from farm.tiers.blame import blamed, is_at_fault, told
-from farm.tiers.placement import bundle, place
-from farm.tiers.rank import PrintRank, RankOptions, Seat
+from farm.tiers.blame import MEMORY_KILLED, blamed, is_at_fault, told
+from farm.tiers.census import actor, nodes
+from farm.tiers.graves import Graves
+from farm.tiers.placement import bundle, machines, most_together, place, size_of
+from farm.tiers.pools import capacity, has_gpus, selector
+from farm.tiers.rank import Berth, PrintRank, RankOptions, Seat
+from farm.tiers.watchers import Watchers
 
 START_SECONDS = 120.0
 """How long the processes of a gang may take to come up."""
 FAREWELL_SECONDS = 5.0
 """How long after a rank was lost the others may tell why, before all are killed."""
+SILENCE_SECONDS = 120.0
+"""A rank whose control calls go unanswered for so long is taken for lost."""
+ANSWER_SECONDS = 2.0
+ALONE = Seat()
+log = logging.getLogger(__name__)
 
 
 class Gang:
     """The ranks of one attempt, as the dispatcher sees them: rank 0 speaks for all."""
 
     def __init__(
-        self, lease: Lease, group: PlacementGroup, ranks: Sequence[Any], *, gpu: bool = False
-    ) -> None:
-        self._lease, self._group, self._ranks, self._gpu = lease, group, ranks, gpu
-        self._ended = False
+        self, lease: Lease, group: PlacementGroup, ranks: Sequence[Any], graves: Graves, *,
+        watchers: Watchers, seat: Seat = ALONE, silence: float = SILENCE_SECONDS,
+    ) -> None:  # fmt: skip
+        self._lease, self._group, self._ranks, self._graves = lease, group, ranks, graves
+        self._watchers, self._seat, self._silence = watchers, seat, silence
+        self._berths: list[Berth] = []
+        self._asked: dict[int, tuple[Any, float]] = {}
+        self._tail = ""
+        self._lock = threading.Lock()
+        self._gone: bool | None = None
 
     def events(self) -> Iterator[Event]:
         """Rank 0's events. When a rank fails all are killed, within ``FAREWELL_SECONDS``.
@@ -46,6 +65,7 @@ class Gang:
         Raises the error of the rank at fault, ``WorkerLost`` if its process is gone.
         """
         stream, calls = self._begin()
+        ranks: dict[Any, int] = {call: number for number, call in enumerate(calls)}
         failures: list[Exception] = []
         until: float | None = None
         while calls:
@@ -62,7 +82,7 @@ class Gang:
                 calls.remove(call)
             except RayError as error:
                 calls.remove(call)
-                failures.append(told(error))
+                failures.append(self._why(error, ranks[call]))
                 if is_at_fault(failures[-1]):
                     break
                 until = until or monotonic() + FAREWELL_SECONDS
@@ -71,6 +91,7 @@ class Gang:
                     yield parse_event(said)
                 else:
                     calls.remove(call)
+        self._tail = self._last_words(failures)
         self.kill()
         raise blamed(failures)
 
@@ -78,35 +99,52 @@ class Gang:
         """Ask rank 0 to end at its next iteration; it tells the others."""
         self._ranks[0].stop.remote(how)
 
-    def kill(self) -> None:
-        """End the ranks and give their places back."""
-        if self._ended:
-            return
-        self._ended = True
-        for rank in self._ranks:
-            ray.kill(rank, no_restart=True)
-        remove_placement_group(self._group)
+    def keep(self, seconds: float) -> None:
+        """Let the ranks go on for so long. One that has answered nothing for too long is ended."""
+        for number, rank in enumerate(self._ranks):
+            call, since = self._asked.get(number, (None, 0.0))
+            if call is not None and not ray.wait([call], timeout=0)[0]:
+                if self._berths and monotonic() - since > self._silence:
+                    log.warning("rank %d is silent, so it is ended", number)
+                    ray.kill(rank, no_restart=True)
+                continue
+            self._asked[number] = (rank.keep.remote(seconds), monotonic())
+
+    def tail(self) -> str:
+        """What the ranks logged last before they were killed for a failure."""
+        return self._tail
+
+    def kill(self) -> bool:
+        """End the ranks and give their places back. True once their processes are known to be gone."""
+        with self._lock:
+            if self._gone is None:
+                for rank in self._ranks:
+                    ray.kill(rank, no_restart=True)
+                remove_placement_group(self._group)
+            if not self._gone:
+                self._gone = self._graves.bury_ranks(self._ranks)
+            return self._gone
 
     def _begin(self) -> tuple[Any, list[Any]]:
         """Set all to work: rank 0's stream, and all calls to wait for, that one first."""
         first, *others = self._ranks
-        size = len(self._ranks)
-        port = self._prepared() if others else 0
-        seats = [Seat(rank, size, port, self._gpu) for rank in range(size)]
+        self._berths = self._prepared()
+        port, size = self._berths[0].port, len(self._ranks)
+        seats = [replace(self._seat, rank=rank, size=size, port=port) for rank in range(size)]
         stream = first.render.options(num_returns="streaming").remote(self._lease, seats[0])
         calls = [
             rank.follow.remote(self._lease, seat) for rank, seat in zip(others, seats[1:], strict=True)
         ]
         return stream, [stream, *calls]
 
-    def _prepared(self) -> int:
-        """Wait until all ranks are up; the port on which rank 0 will meet the others.
+    def _prepared(self) -> list[Berth]:
+        """Wait until all ranks are up.
 
         Raises:
             Unavailable: one of them did not come up in time.
         """
         try:
-            ports: list[int] = ray.get(
+            berths: list[Berth] = ray.get(
                 [rank.prepare.remote() for rank in self._ranks], timeout=START_SECONDS
             )
         except GetTimeoutError:
@@ -116,7 +154,28 @@ class Gang:
             ) from None
         except RayError as error:
             raise told(error) from None
-        return ports[0]
+        return berths
+
+    def _why(self, error: RayError, rank: int) -> Exception:
+        """What a rank raised; a kill for memory where Ray or the kernel tell of one."""
+        found = told(error)
+        if type(found) is not WorkerLost:
+            return found
+        berth, known = self._berths[rank], actor(self._ranks[rank]._actor_id.hex())
+        by_ray = known is not None and known.out_of_memory
+        by_kernel = self._watchers.memory_kills(berth.node) > berth.memory_kills
+        return MemoryKilled(MEMORY_KILLED) if by_ray or by_kernel else found
+
+    def _last_words(self, failures: Sequence[Exception]) -> str:
+        """The logs of the ranks that can still be asked, and why others cannot."""
+        words = [f"the attempt ended: {failure}" for failure in failures]
+        for number, rank in enumerate(self._ranks):
+            try:
+                words.append(f"rank {number}:\n{ray.get(rank.tail.remote(), timeout=ANSWER_SECONDS)}")
+            except (RayError, GetTimeoutError):
+                berth = self._berths[number]
+                words.append(f"rank {number}: its process on node {berth.node} is gone")
+        return "\n".join(words)
 
 
 class GangRunner:
@@ -126,23 +185,48 @@ class GangRunner:
         pools: those that decisions name, which tell what ranks run on.
     """
 
-    def __init__(self, options: RankOptions, pools: Callable[[], Sequence[Pool]]) -> None:
-        self._options, self._pools = options, pools
+    def __init__(
+        self, options: RankOptions, pools: Callable[[], Sequence[Pool]], watchers: Watchers,
+        silence: float = SILENCE_SECONDS,
+    ) -> None:  # fmt: skip
+        self._options, self._pools, self._watchers = options, pools, watchers
+        self._graves, self._silence = Graves(watchers), silence
 
-    def start(self, lease: Lease, decision: Decision) -> Gang:
+    def start(self, lease: Lease, decision: Decision, conditions: Conditions) -> Gang:
         """Place and start the ranks.
 
         Raises:
             InvalidInput: no machine has as many devices as the job asks for.
-            Unavailable: there was no place for them in time, or the pool is gone.
+            NoRoom: there was no place for them in time.
+            Unavailable: the pool is gone.
         """
         pool = decision.chosen.pool
         gpu = self._has_gpus(pool)
-        # One pass of a small net is not worth sharing.
-        size = 1 if lease.spec.kind == "preview" else lease.spec.engine.devices
-        group = place(f"print {lease.task}", size, pool, gpu=gpu)
+        most = most_together(machines(conditions.avoid), bundle(gpu=gpu))
+        size = size_of(_devices(lease), most, gpu=gpu, first=lease.attempt == 1)
+        labels = selector(pool, conditions.avoid)
+        group = place(f"print {lease.task}", size, pool, gpu=gpu, labels=labels)
         ranks = [self._rank(lease, group, number, gpu=gpu) for number in range(size)]
-        return Gang(lease, group, ranks, gpu=gpu)
+        seat = Seat(gpu=gpu, shrink=conditions.shrink)
+        return Gang(
+            lease, group, ranks, self._graves, watchers=self._watchers, seat=seat, silence=self._silence
+        )
+
+    def bury(self, task: str, attempt: int) -> bool:
+        """End all ranks of that attempt. True once their processes are known to be gone."""
+        return self._graves.bury(task, attempt)
+
+    def gone(self, worker: str) -> bool:
+        """Whether the dispatcher of that name is known to be gone."""
+        return self._graves.gone(worker)
+
+    def takes(self, lease: Lease) -> int:
+        """Places: its GPUs, or one where an attempt has a machine's processors for itself."""
+        return _devices(lease) if any(has_gpus(node) for node in nodes() if node.alive) else 1
+
+    def capacity(self, avoid: Collection[str]) -> int:
+        """Places that there are on nodes not to be avoided."""
+        return capacity(avoid)
 
     def _rank(self, lease: Lease, group: PlacementGroup, number: int, *, gpu: bool) -> Any:
         takes = bundle(gpu=gpu)
@@ -163,3 +247,8 @@ class GangRunner:
 def rank_name(task: str, attempt: int, rank: int) -> str:
     """What Ray and its dashboard call a rank."""
     return f"print {task} attempt {attempt} rank {rank}"
+
+
+def _devices(lease: Lease) -> int:
+    """One pass of a small net is not worth sharing."""
+    return 1 if lease.spec.kind == "preview" else lease.spec.engine.devices

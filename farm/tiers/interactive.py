@@ -14,8 +14,11 @@ from ray.serve.handle import DeploymentHandle
 from farm.catalog.catalogue import Catalogue
 from farm.dispatch.previews import Prepared, Previewer, PreviewResult
 from farm.imaging.limits import Limits
+from farm.settings import Settings
+from farm.tiers.census import actors
 from farm.tiers.meter import RayMeter
 
+CONTROLLER = "SERVE_CONTROLLER_ACTOR"
 AsgiApp = Any
 BuildApp = Callable[[DeploymentHandle[Any]], AsgiApp]
 """Makes the gateway's ASGI app around a handle of ``Previews``; runs in the ingress replica."""
@@ -68,3 +71,26 @@ def application(build: BuildApp, models: Path, max_megapixels: int, threads: int
     previews = Previews.bind(models, max_megapixels, threads)  # type: ignore[attr-defined]
     app: serve.Application = Gateway.bind(build, previews)  # type: ignore[attr-defined]
     return app
+
+
+def start_serve(settings: Settings) -> bool:
+    """Have Serve listen where the settings say; whether it is ours, not one that was there before.
+
+    In a cluster it listens on the head, whatever nodes the replicas are on.
+    """
+    ours = not any(each.name == CONTROLLER and not each.dead for each in actors())
+    location = "HeadOnly" if settings.ray_address else None
+    http = {"host": settings.host, "port": settings.port}
+    serve.start(proxy_location=location, http_options=http)
+    return ours
+
+
+def stop_serve(*, whole: bool) -> None:
+    """Let the replicas finish what they are at and end; the ``whole`` of Serve if asked for.
+
+    With a Ray of its own that ends anyway, Serve need not be ended as a whole: Ray reports how it does
+    that as an error.
+    """
+    serve.delete("farm")
+    if whole:
+        serve.shutdown()  # type: ignore[no-untyped-call]

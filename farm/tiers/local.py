@@ -31,6 +31,7 @@ STATE = "farm.json"
 START_SECONDS = 90.0
 STOP_SECONDS = 60.0
 BURY_SECONDS = 3.0
+GOING_DOWN = "the farm goes down"
 
 
 def state(settings: Settings) -> dict[str, Any] | None:
@@ -45,8 +46,13 @@ def state(settings: Settings) -> dict[str, Any] | None:
 
 
 @contextmanager
-def running(settings: Settings, build: BuildApp, models: Path) -> Iterator[dict[str, Any]]:
+def running(
+    settings: Settings, build: BuildApp, models: Path, hurry: Event | None = None
+) -> Iterator[dict[str, Any]]:
     """A farm for as long as the context lasts; yields its addresses once it answers.
+
+    It has a Ray of its own, or joins the one of ``FARM_RAY_ADDRESS`` and leaves it as it found it. In
+    the end prints are kept and given back, for ``drain_seconds`` at most; ``hurry`` cuts that short.
 
     Raises:
         Conflict: a port is taken, or a farm with this home runs already.
@@ -56,17 +62,20 @@ def running(settings: Settings, build: BuildApp, models: Path) -> Iterator[dict[
     import ray
     from ray import serve
 
-    from farm.tiers.cluster import start_ray
-    from farm.tiers.dispatcher import start_dispatcher
-    from farm.tiers.interactive import application
+    from farm.tiers.cluster import join_ray, start_ray
+    from farm.tiers.dispatcher import end_dispatcher, start_dispatcher
+    from farm.tiers.interactive import application, start_serve, stop_serve
 
     threads = settings.cpus or os.cpu_count() or 1
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     strangers = psutil.Process().children(recursive=True)
-    dispatcher = None
+    dispatcher, serving = None, False
     try:
-        addresses = start_ray(settings, settings.dashboard_port)
-        serve.start(http_options={"host": settings.host, "port": settings.port})
+        if settings.ray_address:
+            addresses = join_ray(settings, settings.ray_address)
+        else:
+            addresses = start_ray(settings, settings.dashboard_port)
+        serving = start_serve(settings)
         app = application(build, models, settings.max_megapixels, threads)
         serve.run(app, name="farm", route_prefix="/", logging_config={"log_level": "WARNING"})
         dispatcher = start_dispatcher(settings, models, threads)
@@ -82,27 +91,32 @@ def running(settings: Settings, build: BuildApp, models: Path) -> Iterator[dict[
     finally:
         (settings.folder / STATE).unlink(missing_ok=True)
         if dispatcher is not None:
-            _stop_dispatcher(ray, dispatcher)
+            with suppress(Unavailable):
+                end_dispatcher(dispatcher, GOING_DOWN, settings.drain_seconds, hurry)
         family = [p for p in psutil.Process().children(recursive=True) if p not in strangers]
         with suppress(ray.exceptions.RayError, RuntimeError):
-            # Lets replicas finish what they are at. Not serve.shutdown(), which ends its controller
-            # in a way that Ray reports as an error.
-            serve.delete("farm")
+            if not (hurry and hurry.is_set()):
+                stop_serve(whole=serving and bool(settings.ray_address))
         ray.shutdown()
-        _bury(family)
+        if not settings.ray_address:
+            _bury(family)
 
 
 def up(
     settings: Settings, build: BuildApp, models: Path, ready: Callable[[dict[str, Any]], None]
 ) -> None:
-    """Run a farm until SIGINT or SIGTERM; ``ready`` is called once it answers."""
-    halt = Event()
-    previous = {
-        number: signal.signal(number, lambda *_: halt.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    """Run a farm until SIGINT or SIGTERM; ``ready`` is called once it answers.
+
+    A second signal does not wait for prints to be kept.
+    """
+    halt, hurry = Event(), Event()
+
+    def asked(_number: int, _frame: object) -> None:
+        (hurry if halt.is_set() else halt).set()
+
+    previous = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with running(settings, build, models) as facts:
+        with running(settings, build, models, hurry) as facts:
             ready(facts)
             while not halt.wait(1.0):
                 pass
@@ -148,10 +162,11 @@ def down(settings: Settings) -> bool:
     process = psutil.Process(facts["pid"])
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(STOP_SECONDS)
+        process.wait(settings.drain_seconds + STOP_SECONDS)
     except psutil.TimeoutExpired:
         raise Unavailable(
-            f"the farm (process {process.pid}) has not stopped after {STOP_SECONDS:.0f} s; "
+            f"the farm (process {process.pid}) has not stopped after "
+            f"{settings.drain_seconds + STOP_SECONDS:.0f} s; "
             "wait a little and try again."
         ) from None
     return True
@@ -218,17 +233,10 @@ def _check(settings: Settings) -> None:
     open_queue(settings.database_url, SystemClock()).close()
     choose = "choose another with --port or FARM_PORT, or stop what uses it."
     check_port(settings.host, settings.port, "port", choose)
+    if settings.ray_address:
+        return
     choose = "choose another with --dashboard-port or FARM_DASHBOARD_PORT, or stop what uses it."
     check_port("127.0.0.1", settings.dashboard_port, "dashboard_port", choose)
-
-
-def _stop_dispatcher(ray: Any, dispatcher: Any) -> None:
-    """Stop claiming and end the actor; its tasks are taken back by the next one."""
-    try:
-        ray.get(dispatcher.halt.remote(), timeout=5)
-        ray.kill(dispatcher, no_restart=True)
-    except ray.exceptions.RayError:
-        pass  # it is gone already, which is all we want
 
 
 def _bury(family: list[psutil.Process]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import ray
 from ray.exceptions import GetTimeoutError
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
-from farm.errors import InvalidInput, Unavailable
+from farm.dispatch.retry import NoRoom
+from farm.errors import InvalidInput
+from farm.tiers.census import nodes
 
 PLACEMENT_SECONDS = 60.0
 Resources = Mapping[str, float]
@@ -19,25 +21,40 @@ def bundle(*, gpu: bool) -> dict[str, float]:
     return {"CPU": 1, "GPU": 1} if gpu else {"CPU": 1}
 
 
-def place(name: str, devices: int, pool: str, *, gpu: bool) -> PlacementGroup:
-    """Room for ``devices`` ranks on one machine.
+def place(
+    name: str, devices: int, pool: str, *, gpu: bool, labels: Mapping[str, str] | None = None
+) -> PlacementGroup:
+    """Room for ``devices`` ranks on one machine that has those labels.
 
     Raises:
-        InvalidInput: no machine of this cluster has so many.
-        Unavailable: there was no place for them in time; asking on would wait for ever.
+        NoRoom: there was no place for them in time; asking on would wait for ever.
     """
-    one = bundle(gpu=gpu)
-    check(devices, most_together(machines(), one), gpu=gpu)
-    group: PlacementGroup = placement_group([one] * devices, strategy="STRICT_PACK", name=name)
+    group: PlacementGroup = placement_group(
+        [dict(bundle(gpu=gpu))] * devices, strategy="STRICT_PACK", name=name,
+        bundle_label_selector=[dict(labels)] * devices if labels else None,
+    )  # fmt: skip
     try:
         ray.get(group.ready(), timeout=PLACEMENT_SECONDS)
     except GetTimeoutError:
         remove_placement_group(group)
-        raise Unavailable(
+        raise NoRoom(
             f"pool {pool!r} had no free place within {PLACEMENT_SECONDS:.0f} s; "
             "the task waits for its next turn."
         ) from None
     return group
+
+
+def size_of(devices: int, most: int, *, gpu: bool, first: bool) -> int:
+    """Ranks of a gang: as many as asked for, or on a later attempt as many as are left together.
+
+    The machine that a task began on may be gone for good. Where there is none at all now, one may come.
+
+    Raises:
+        InvalidInput: it is the first attempt, and no machine has as many.
+    """
+    if first:
+        check(devices, most, gpu=gpu)
+    return min(devices, most) if most else devices
 
 
 def check(devices: int, most: int, *, gpu: bool) -> None:
@@ -61,10 +78,10 @@ def most_together(there: Iterable[Resources], one: Resources) -> int:
     return int(max(fits, default=0))
 
 
-def machines() -> list[Resources]:
-    """What each machine of the cluster has, and each that its autoscaler could start."""
-    nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    return [*(node["Resources"] for node in nodes if node["Alive"]), *_startable()]
+def machines(avoid: Collection[str] = ()) -> list[Resources]:
+    """What each machine has that may be placed on, and each that the autoscaler could start."""
+    here = [node.resources for node in nodes() if node.alive and node.id not in avoid]
+    return [*here, *_startable()]
 
 
 def _startable() -> list[Resources]:

@@ -47,7 +47,7 @@ def processes(address: str | None = None) -> list[FarmProcess]:
     """
     where = address or ray.get_runtime_context().gcs_address
     alive = [actor for actor in actors(address) if not actor.dead and actor.pid]
-    here = {node.id for node in nodes(address) if node.alive and _is_here(node.address)}
+    here = {node.id for node in nodes(address) if node.alive and is_here(node.address)}
     found = [_of_actor(actor, here) for actor in alive]
     return [*found, *_daemons(session(where), {process.pid for process in found}, sorted(here))]
 
@@ -96,7 +96,8 @@ def _title(line: list[str]) -> str:
     return words[0] if words[0].startswith("ray::") else words[0].rpartition("/")[2]
 
 
-def _is_here(address: str) -> bool:
+def is_here(address: str) -> bool:
+    """Whether that address is this machine's."""
     return address.startswith("127.") or any(
         address == each.address for card in psutil.net_if_addrs().values() for each in card
     )

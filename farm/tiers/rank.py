@@ -6,7 +6,9 @@ that may still be writing. The dispatcher starts a new fenced attempt instead.
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -15,8 +17,10 @@ from typing import TYPE_CHECKING
 
 import ray
 
+from farm.dispatch.memory_kills import memory_kills
 from farm.dispatch.ports import Stop
-from farm.spec.event import Event
+from farm.dispatch.tail import Tail, tailed
+from farm.spec.event import Event, Started
 from farm.spec.record import Lease
 
 if TYPE_CHECKING:  # the dispatcher's process does without torch
@@ -24,6 +28,7 @@ if TYPE_CHECKING:  # the dispatcher's process does without torch
 
 PEER_SECONDS = 600.0
 """How long ranks wait for one that is silent. Rank 0 encodes the finished picture meanwhile."""
+log = logging.getLogger(__name__)
 _NICENESS = 10
 """Prints give way to previews on a shared processor."""
 
@@ -44,16 +49,56 @@ class RankOptions:
 
 @dataclass(frozen=True)
 class Seat:
-    """A rank's place in its gang. All ranks are on one machine and meet at ``port`` on its loopback."""
+    """A rank's place in its gang. All ranks are on one machine and meet at ``port`` on its loopback.
+
+    ``shrink`` is how often the memory that it may plan with is halved.
+    """
 
     rank: int = 0
     size: int = 1
     port: int = 0
     gpu: bool = False
+    shrink: int = 0
+
+
+@dataclass(frozen=True)
+class Berth:
+    """Where a rank has come up: a free port, its node, and the kernel's count of memory kills there."""
+
+    port: int
+    node: str
+    memory_kills: int
+
+
+class Leash:
+    """Ends this process when nobody has said in time that it may go on.
+
+    A dispatcher that cannot be reached will take the task for lost once the lease has run out; this
+    process has ended by then.
+    """
+
+    def __init__(self, end: Callable[[], None] = lambda: os._exit(1)) -> None:
+        self._end, self._told = end, threading.Event()
+        self._seconds = 0.0
+        self._thread: threading.Thread | None = None
+
+    def lengthen(self, seconds: float) -> None:
+        """Go on for so long from now."""
+        self._seconds = seconds
+        self._told.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, daemon=True, name="leash")
+            self._thread.start()
+
+    def _watch(self) -> None:
+        while self._told.wait(self._seconds):
+            self._told.clear()
+        log.error("nobody has renewed the lease for %.0f s; this process ends", self._seconds)
+        self._end()
 
 
 @ray.remote(  # type: ignore[call-overload]  # Ray's types lack concurrency_groups
-    max_restarts=0, max_task_retries=0, concurrency_groups={"ctl": 2}
+    max_restarts=0, max_task_retries=0, concurrency_groups={"ctl": 3}
 )
 class PrintRank:
     """Renders its rows of one task and answers control calls meanwhile."""
@@ -62,13 +107,15 @@ class PrintRank:
         os.nice(_NICENESS)
         self._options = options
         self._wish: Stop | None = None
+        self._tail = Tail()
+        self._leash = Leash()
 
-    def prepare(self) -> int:
-        """Load what rendering needs, so that no rank waits for another's imports; a free port here."""
+    def prepare(self) -> Berth:
+        """Load what rendering needs, so that no rank waits for another's imports."""
         import farm.dispatch.render  # noqa: F401
         from farm.engine.distributed import free_port
 
-        return free_port()
+        return Berth(free_port(), ray.get_runtime_context().get_node_id(), memory_kills())
 
     def render(self, lease: Lease, seat: Seat) -> Iterator[str]:
         """The task's events as JSON, from rank 0. Streams; ends without ``done`` when stopped."""
@@ -86,11 +133,34 @@ class PrintRank:
         self._wish = how
 
     @ray.method(concurrency_group="ctl")
+    def keep(self, seconds: float) -> None:
+        """The lease holds for so long; without another word this process ends then."""
+        self._leash.lengthen(seconds)
+
+    @ray.method(concurrency_group="ctl")
+    def tail(self) -> str:
+        """The last lines of its log."""
+        return self._tail.text()
+
+    @ray.method(concurrency_group="ctl")
     def pid(self) -> int:
         """The process that holds this rank."""
         return os.getpid()
 
     def _events(self, lease: Lease, seat: Seat) -> Iterator[Event]:
+        """What the rank says, with its node filled in and its last words kept."""
+        node = ray.get_runtime_context().get_node_id()
+        with tailed(logging.getLogger("farm")) as self._tail:
+            try:
+                for event in self._rendered(lease, seat):
+                    if isinstance(event, Started):
+                        event = event.model_copy(update={"node": node})
+                    yield event
+            except Exception:
+                log.exception("rank %d of %d failed", seat.rank, seat.size)
+                raise
+
+    def _rendered(self, lease: Lease, seat: Seat) -> Iterator[Event]:
         import torch
 
         from farm.catalog.catalogue import Catalogue
@@ -108,7 +178,8 @@ class PrintRank:
             place = Workplace(
                 store, Catalogue(options.models), load=blob_loader(store.get), mesh=mesh,
                 limits=Limits(max_megapixels=options.max_megapixels),
-                checkpoint_seconds=options.checkpoint_seconds, neighbours=1 if seat.gpu else seat.size,
+                checkpoint_seconds=options.checkpoint_seconds,
+                neighbours=(1 if mesh.device.type == "cuda" else seat.size) << seat.shrink,
             )  # fmt: skip
             if lease.spec.kind == "preview":
                 yield from render_preview(order, place)
@@ -123,12 +194,13 @@ def _mesh(seat: Seat) -> AbstractContextManager[Mesh]:
     from farm.engine.distributed import join
     from farm.engine.mesh import Alone
 
-    # Ray shows each rank its own GPU and no other.
-    device = torch.device("cuda", 0) if seat.gpu else torch.device("cpu")
+    # Ray shows each rank its own GPU and no other. One that exists on paper only is the processor.
+    cuda = seat.gpu and torch.cuda.is_available()
+    device = torch.device("cuda", 0) if cuda else torch.device("cpu")
     if seat.size == 1:
         return nullcontext(Alone(device))
     return join(
-        seat.rank, seat.size, seat.port, backend="nccl" if seat.gpu else "gloo",
+        seat.rank, seat.size, seat.port, backend="nccl" if cuda else "gloo",
         timeout_seconds=PEER_SECONDS, device=device,
     )  # fmt: skip
 

@@ -183,6 +183,8 @@ def test_a_gang_ends_with_the_error_of_the_rank_at_fault(
     gang, ranks = faulty_gang(tmp_path, fault)
     with pytest.raises(error, match=said):
         list(gang.events())
+    assert ("process" if fault == "dies" else f"to do: {fault}") in gang.tail()
+    assert gang.kill(), "known to be gone"
     for rank in ranks:
         with pytest.raises(ray.exceptions.RayActorError):
             ray.get(rank.prepare.remote(), timeout=60)

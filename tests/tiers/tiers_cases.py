@@ -22,7 +22,7 @@ from farm import Client, settings
 from farm.catalog import models_folder
 from farm.cli.house import build_gateway
 from farm.settings import Settings
-from farm.spec import Event
+from farm.spec import Event, Lease
 
 RAYS_OWN = (
     "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "RAY_USAGE_STATS_ENABLED", "RAY_ENABLE_UV_RUN_RUNTIME_ENV",
@@ -145,11 +145,12 @@ def faulty_gang(folder: Path, fault: str) -> tuple[Any, list[Any]]:
     """A gang of two that have met, and its ranks; the second then raises or dies of ``fault``."""
     import ray
 
-    from farm.client import jobfile
-    from farm.spec.record import Lease
-    from farm.tiers.gang import Gang
+    from farm.clock import SystemClock
+    from farm.tiers.gang import Gang, rank_name
+    from farm.tiers.graves import Graves
     from farm.tiers.placement import place
-    from farm.tiers.rank import Seat
+    from farm.tiers.rank import Berth, Seat
+    from farm.tiers.watchers import Watchers
 
     def met(seat: Seat) -> Iterator[None]:
         from farm.engine.distributed import join
@@ -162,12 +163,17 @@ def faulty_gang(folder: Path, fault: str) -> tuple[Any, list[Any]]:
                 raise MemoryError(fault)
             group.meet()
 
-    @ray.remote(max_restarts=0, max_task_retries=0)
-    class Rank:
-        def prepare(self) -> int:
+    @ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups={"ctl": 1})  # type: ignore[call-overload]
+    class PrintRank:
+        def prepare(self) -> Berth:
+            from farm.dispatch.memory_kills import memory_kills
             from farm.engine.distributed import free_port
 
-            return free_port()
+            return Berth(free_port(), ray.get_runtime_context().get_node_id(), memory_kills())
+
+        @ray.method(concurrency_group="ctl")
+        def tail(self) -> str:
+            return f"what it was told to do: {fault}"
 
         def render(self, lease: Lease, seat: Seat) -> Iterator[str]:
             from farm.spec.event import Started
@@ -180,14 +186,26 @@ def faulty_gang(folder: Path, fault: str) -> tuple[Any, list[Any]]:
         def follow(self, lease: Lease, seat: Seat) -> None:
             list(met(seat))
 
+    lease = lease_of(folder)
+    kind: Any = PrintRank
+    ranks: list[Any] = [
+        kind.options(num_cpus=0, name=rank_name(fault, 1, number)).remote() for number in range(2)
+    ]
+    watchers = Watchers(Settings(home=folder), SystemClock())
+    group = place("faulty", 2, "local", gpu=False)
+    return Gang(lease, group, ranks, Graves(watchers), watchers=watchers), ranks
+
+
+def lease_of(folder: Path, **changes: Any) -> Lease:
+    """A lease that no queue knows of."""
+    from farm.client import jobfile
+
     jobs = folder / "job.json"
-    jobs.write_text(json.dumps(print_job(folder)), encoding="utf-8")
-    lease = Lease(
+    jobs.write_text(json.dumps(print_job(folder, **changes)), encoding="utf-8")
+    return Lease(
         task="faulty", job="faulty", attempt=1, token=1, worker="here", expires_at=0.0,
         spec=jobfile.read(jobs),
     )  # fmt: skip
-    ranks: list[Any] = [Rank.options(num_cpus=0).remote() for _ in range(2)]  # type: ignore[attr-defined]
-    return Gang(lease, place("faulty", 2, "local", gpu=False), ranks), ranks
 
 
 def soon(holds: Callable[[], bool], within: float = 20.0) -> bool:
