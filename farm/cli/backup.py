@@ -1,4 +1,4 @@
-"""``farm backup`` and ``farm restore``: the database as a file, and back."""
+"""``farm backup``, ``restore`` and ``move-database``: the database kept, put back, put elsewhere."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from farm.cli.options import OPERATE, Json
 from farm.cli.out import emit, messages, say
 from farm.clock import SystemClock
 from farm.errors import Conflict, InvalidInput, NotFound
+from farm.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     for command in (backup, restore):
         app.command(rich_help_panel=OPERATE)(command)
+    app.command("move-database", rich_help_panel=OPERATE)(move_database)
 
 
 def backup(
@@ -61,14 +63,46 @@ def restore(
 ) -> None:
     """Put a backup in the place of the database; no farm may run, and the old one is kept beside it."""
     from farm.cli import databases
-    from farm.tiers import local
 
     chosen = settings.load()
-    if local.state(chosen):
-        raise Conflict(f"a farm runs with home {chosen.folder}; stop it with 'farm down' first.")
+    _check_down(chosen)
     old = databases.restore(chosen.database_url, file, SystemClock())
     if json:
         emit({"database": chosen.database_url, "old": None if old is None else str(old)})
         return
     kept = f"; the old one is {old}" if old else ""
     messages().print(f"Restored{kept}. Start the farm with 'farm up'.", soft_wrap=True)
+
+
+def move_database(
+    target: Annotated[
+        str, typer.Argument(metavar="URL", help="An empty one: postgresql://… or sqlite:////….")
+    ],
+    json: Json = False,
+) -> None:
+    """Copy everything into another database, e.g. from a file to PostgreSQL; no farm may run."""
+    from farm.cli import databases, moving
+
+    chosen = settings.load()
+    _check_down(chosen)
+    source = databases.file_of(chosen.database_url)
+    if source is not None:
+        if not source.exists():
+            raise NotFound(f"database: there is none in {source}; set FARM_HOME or FARM_DATABASE.")
+        databases.check_unused(source)
+    moved = moving.move(chosen.database_url, target, SystemClock())
+    if json:
+        emit({"rows": moved})
+        return
+    messages().print(
+        f"Moved {moved['jobs']} jobs with {moved['events']} events. Set FARM_DATABASE to the new one, "
+        "then 'farm up'; the old one is as it was.",
+        soft_wrap=True,
+    )
+
+
+def _check_down(chosen: Settings) -> None:
+    from farm.tiers import local
+
+    if local.state(chosen):
+        raise Conflict(f"a farm runs with home {chosen.folder}; stop it with 'farm down' first.")

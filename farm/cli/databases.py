@@ -85,7 +85,7 @@ def restore(url: str, source: Path, clock: Clock) -> Path | None:
         )  # fmt: skip
     if not source.is_file():
         raise NotFound(f"file: {str(source)!r} is not there; name one that 'farm backup' made.")
-    _check_unused(file)
+    check_unused(file)
     with _reading(source) as connection:
         _check_whole(connection, source, "integrity_check(1)")
         _check_schema(connection, source)
@@ -126,7 +126,12 @@ def _put_aside(file: Path, clock: Clock) -> Path | None:
     return file.replace(old)
 
 
-def _check_unused(file: Path) -> None:
+def check_unused(file: Path) -> None:
+    """Make sure that nobody works with a database's file.
+
+    Raises:
+        Conflict: a process has it open.
+    """
     import psutil
 
     held = {str(file.resolve())}

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from postgres_cases import schema
 
 from farm import settings
 from farm.cli import databases
@@ -225,3 +226,33 @@ def test_the_old_one_is_named_by_the_date(facts: list[str], file: Path, tmp_path
     old = databases.restore(f"sqlite:///{file}", copy, ManualClock())
     assert old == file.with_name("farm.db.2027-01-15T08-00-00")
     assert json.dumps(told())
+
+
+def test_a_farm_moves_to_postgresql_and_back(
+    facts: list[str], farm: Farm, capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = told()
+    with schema() as server:
+        assert farm("move-database", server, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["rows"]["jobs"] == 6
+        monkeypatch.setenv("FARM_DATABASE", server)
+        assert told() == before
+        queue = opened()
+        again = queue.claim("w2", 30)
+        assert again
+        assert again.token == 4, "three attempts have begun before"
+        queue.add("new", SPEC)
+        queue.close()
+        there = told()
+        assert farm("move-database", server) == 2
+        assert "has jobs already" in capsys.readouterr().err
+        assert farm("move-database", f"sqlite:///{tmp_path / 'back.db'}") == 0
+    assert "Set FARM_DATABASE" in capsys.readouterr().err
+    monkeypatch.setenv("FARM_DATABASE", f"sqlite:///{tmp_path / 'back.db'}")
+    assert told() == there
+    queue = opened()
+    queue.add("newer", SPEC)
+    last = queue.claim("w3", 30)
+    queue.close()
+    assert last
+    assert last.token == 5
