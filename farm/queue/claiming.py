@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from farm.queue.facts import JobRow, TaskRow
+from farm.queue.facts import Head, JobRow, TaskRow
 from farm.queue.ledger import Ledger, QuotaReached, stale
 from farm.queue.records import Heartbeat
 from farm.queue.sharing import by_turn
@@ -31,8 +31,11 @@ class Claiming(Transactions):
         while True:
             try:
                 with self._writing("claim") as ledger:
-                    if not _end_delays(ledger):
-                        return _claim(ledger, worker, ttl, frozenset(avoid), full)
+                    heads, delays = ledger.rows.heads(ledger.now)
+                    if delays and _end_delays(ledger):
+                        continue
+                    turns = [head for head in by_turn(heads) if head.project not in full]
+                    return _claim(ledger, turns, worker, ttl, frozenset(avoid))
             except QuotaReached as reached:
                 full.add(reached.project)
 
@@ -65,9 +68,8 @@ def _end_delays(ledger: Ledger) -> int:
 
 
 def _claim(
-    ledger: Ledger, worker: str, ttl: float, avoid: frozenset[str], full: set[str]
+    ledger: Ledger, heads: list[Head], worker: str, ttl: float, avoid: frozenset[str]
 ) -> Lease | None:
-    heads = [head for head in by_turn(ledger.rows.heads()) if head.project not in full]
     # First what nobody else is about to take; then in earnest, waiting for those who are.
     for patient in (False, True):
         for head in heads:
@@ -79,21 +81,21 @@ def _claim(
 
 def _first(
     ledger: Ledger, project: str, avoid: frozenset[str], *, patient: bool
-) -> tuple[JobRow, TaskRow] | None:
-    """The first task of a project, and its job."""
+) -> tuple[JobRow, TaskRow, int] | None:
+    """The first task of a project, its job, and the token for it."""
     passed = set(avoid)
     while (job := ledger.rows.next_job(project, passed, patient=patient)) is not None:
-        task = ledger.rows.next_task(job.id, avoid)
-        if task is not None:
-            return ledger.take(job), task
+        found = ledger.rows.next_task(job.id, avoid)
+        if found is not None:
+            return ledger.take(job), *found
         passed.add(job.id)
     return None
 
 
-def _lease(ledger: Ledger, job: JobRow, task: TaskRow, worker: str, ttl: float) -> Lease:
+def _lease(ledger: Ledger, job: JobRow, task: TaskRow, token: int, worker: str, ttl: float) -> Lease:
     leased = ledger.move_task(
         task, TaskState.LEASED,
-        attempt=task.attempt + 1, token=ledger.rows.next_token(), worker=worker,
+        attempt=task.attempt + 1, token=token, worker=worker,
         lease_expires_at=ledger.now + ttl,
     )  # fmt: skip
     ledger.rows.add_attempt(job.id, leased.begun(ledger.now))

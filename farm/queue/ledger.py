@@ -62,6 +62,7 @@ class Ledger:
             self.rows.absolve(node)
         for node, task in self._blamed:
             self._blame(node, task)
+        self.rows.flush()
 
     def job(self, job_id: str) -> JobRow:
         """A job.

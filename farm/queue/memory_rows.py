@@ -83,19 +83,20 @@ class MemoryRows(MemoryShares):
         """Write a job back."""
         self._jobs[row.id] = row
 
-    def heads(self) -> list[Head]:
-        """The projects below their limit that have something to claim now."""
+    def heads(self, now: float) -> tuple[list[Head], bool]:
+        """The projects below their limit with something to claim, and whether a delay is over."""
         found: dict[str, JobRow] = {}
         for row in self._jobs.values():
             known = found.get(row.project)
             if row.claimable and (known is None or _turn(row) < _turn(known)):
                 found[row.project] = row
         shares = {project.name: project for project in self.projects()}
-        return [
+        heads = [
             Head(name, share.running, share.weight, row.id, row.rank, row.created_at)
             for name, row in found.items()
             if (share := shares[name]).max_running is None or share.running < share.max_running
         ]
+        return heads, bool(self.due(now, 1))
 
     def next_job(self, project: str, avoid: Collection[str], *, patient: bool) -> JobRow | None:
         """The first job of a project with something to claim."""
@@ -141,11 +142,12 @@ class MemoryRows(MemoryShares):
         """Write a task back."""
         self._tasks[row.id] = row
 
-    def next_task(self, job_id: str, avoid: Collection[str]) -> TaskRow | None:
-        """The first task of a job to be claimed now."""
+    def next_task(self, job_id: str, avoid: Collection[str]) -> tuple[TaskRow, int] | None:
+        """The first task of a job to be claimed now, and a fencing token larger than any before."""
         for row in self.tasks(job_id):
             if row.state is TaskState.READY and not row.delayed and row.id not in avoid:
-                return row
+                self._token += 1
+                return row, self._token
         return None
 
     def task_dependants(self, task_id: str) -> list[TaskRow]:
@@ -231,10 +233,8 @@ class MemoryRows(MemoryShares):
         """A number that grows with every event of any job."""
         return self._kept.version
 
-    def next_token(self) -> int:
-        """A fencing token, larger than any before."""
-        self._token += 1
-        return self._token
+    def flush(self) -> None:
+        """Nothing is kept back."""
 
     def _of(self, job_id: str) -> Iterator[TaskRow]:
         known = self._kept.tasks_of.get(job_id, [])

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from farm.clock import Clock
 from farm.errors import InvalidInput
 from farm.queue.bell import Bell
 from farm.queue.database import parse
+from farm.queue.postgres_rows import PostgresRows
 from farm.queue.sql import SqlQueue
-from farm.queue.sql_rows import PostgresRows
 
 REMEDIES = {
     "refused": "start the server, or set FARM_DATABASE to where it runs",
@@ -36,6 +40,9 @@ REMEDIES = {
 
 OTHERWISE = "see the server's log"
 CONNECT_SECONDS = 5
+IDLE_SECONDS = 1.0
+"""A connection that was used so lately is not tried before its next use."""
+
 CONNECTIONS = 8
 MOST_CONNECTIONS = 32
 """Connections of one process: kept open, and at most."""
@@ -93,6 +100,11 @@ class PostgresQueue(SqlQueue):
     def _rows(self, connection: Connection, *, write: bool) -> PostgresRows:
         return PostgresRows(connection, write=write)
 
+    def _set_up(self, connection: Connection, *, write: bool) -> None:
+        if not write:
+            # Each question is one statement; to begin and end a transaction would be two more.
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+
     def _tell(self) -> None:
         self._bell.ring()
 
@@ -104,12 +116,11 @@ class PostgresQueue(SqlQueue):
 def connect(url: URL, patience: float) -> Engine:
     """An engine on the PostgreSQL database at ``url``, which waits ``patience`` seconds for a lock.
 
-    A connection that was dropped since its last use is replaced before the next one.
+    A connection that was dropped while it lay idle is replaced before its next use.
     """
     engine = create_engine(
         url,
         isolation_level="READ COMMITTED",
-        pool_pre_ping=True,
         pool_size=CONNECTIONS,
         max_overflow=MOST_CONNECTIONS - CONNECTIONS,
         pool_timeout=patience,
@@ -125,5 +136,18 @@ def connect(url: URL, patience: float) -> Engine:
                 "SELECT set_config('synchronous_commit', 'on', false) "
                 "WHERE current_setting('synchronous_commit') IN ('off', 'local')"
             )
+
+    @event.listens_for(engine, "checkin")
+    def _lay_down(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _look(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if time.monotonic() - record.info.get("idle_since", math.inf) < IDLE_SECONDS:
+            return
+        try:
+            connection.execute("")
+        except psycopg.Error as error:
+            raise DisconnectionError(str(error)) from error
 
     return engine

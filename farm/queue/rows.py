@@ -46,8 +46,8 @@ class JobRows(Protocol):
         """Write a job back."""
         ...
 
-    def heads(self) -> list[Head]:
-        """The projects below their limit that have something to claim now."""
+    def heads(self, now: float) -> tuple[list[Head], bool]:
+        """The projects below their limit with something to claim, and whether a delay is over."""
         ...
 
     def next_job(self, project: str, avoid: Collection[str], *, patient: bool) -> JobRow | None:
@@ -97,8 +97,8 @@ class TaskRows(Protocol):
         """Write a task back."""
         ...
 
-    def next_task(self, job_id: str, avoid: Collection[str]) -> TaskRow | None:
-        """The first task of a job to be claimed now."""
+    def next_task(self, job_id: str, avoid: Collection[str]) -> tuple[TaskRow, int] | None:
+        """The first task of a job to be claimed now, and a fencing token larger than any before."""
         ...
 
     def task_dependants(self, task_id: str) -> list[TaskRow]:
@@ -165,10 +165,6 @@ class LogRows(Protocol):
         """A number that grows with every event of any job."""
         ...
 
-    def next_token(self) -> int:
-        """A fencing token, larger than any before."""
-        ...
-
 
 class ShareRows(Protocol):
     """Projects and nodes."""
@@ -204,3 +200,7 @@ class ShareRows(Protocol):
 
 class Rows(JobRows, TaskRows, LogRows, ShareRows, Protocol):
     """What one open transaction can read and write."""
+
+    def flush(self) -> None:
+        """Send what was kept back to be written together; the last call before the commit."""
+        ...

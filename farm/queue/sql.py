@@ -51,12 +51,16 @@ class SqlQueue(Queue):
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[Rows]:
         with self._spoken(), self._engine.connect() as connection:
-            connection.execution_options(write=write)
+            self._set_up(connection, write=write)
             with connection.begin():
                 rows = self._rows(connection, write=write)
                 yield rows
         if rows.told:
             self._tell()
+
+    def _set_up(self, connection: Connection, *, write: bool) -> None:
+        """Prepare a connection for a transaction."""
+        connection.execution_options(write=write)
 
     def _tell(self) -> None:
         """Let those who wait know that events were committed."""

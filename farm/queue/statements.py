@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Integer,
     Select,
     Table,
+    Update,
     and_,
     bindparam,
     delete,
+    exists,
     func,
     insert,
     or_,
     select,
     text,
+    true,
     tuple_,
     update,
 )
@@ -74,7 +78,7 @@ _first = (
     .order_by(*_turn).limit(1).correlate(projects).scalar_subquery()
 )  # fmt: skip
 _head = jobs.alias("head")
-HEADS = (
+_heads = (
     select(
         projects.c.name,
         projects.c.running,
@@ -90,6 +94,14 @@ HEADS = (
         or_(projects.c.max_running.is_(None), projects.c.running < projects.c.max_running),
     )
 )
+_of_projects = _heads.subquery("heads")
+_due = exists().where(text("tasks.delayed"), tasks.c.not_before <= bindparam("now"))
+_delays = select(_due.label("over")).subquery("delays")
+HEADS = select(_delays.c.over, *_of_projects.c).select_from(
+    _delays.join(_of_projects, true(), isouter=True)
+)
+"""Whether a delay is over, and every head; one row at least."""
+
 NEXT_JOB = (
     _jobs.where(jobs.c.project == bindparam("project"), text(CLAIMABLE)).order_by(*_turn).limit(1)
 )
@@ -145,6 +157,11 @@ RENEW = (
     .values(lease_expires_at=bindparam("b_expiry"))
 )  # fmt: skip
 
+NEXT_TASK_NUMBERED, NEXT_TASK_NUMBERED_AVOIDING = (
+    query.add_columns(func.nextval("farm_tokens")) for query in (NEXT_TASK, NEXT_TASK_AVOIDING)
+)
+"""The same with a new token, where a sequence gives them."""
+
 ATTEMPTS = (
     select(*_columns(attempts, tuple(AttemptRecord.model_fields)))
     .where(attempts.c.job == bindparam("job")).order_by(attempts.c.token)
@@ -192,6 +209,13 @@ def jobs_page(wanted: JobFilter, limit: int, before: JobRow | None) -> Select[An
         # Compared as a row, which an index can search; written out with "or" it could not.
         query = query.where(tuple_(*age) < tuple_(before.created_at, before.id))
     return query.order_by(age[0].desc(), age[1].desc()).limit(limit)
+
+
+@cache
+def update_attempt(names: frozenset[str]) -> Update:
+    """The change of those fields of an attempt."""
+    values = {name: bindparam(f"b_{name}", type_=attempts.c[name].type) for name in sorted(names)}
+    return update(attempts).where(attempts.c.token == bindparam("b_token")).values(values)
 
 
 def bound(values: dict[str, Any]) -> dict[str, Any]:

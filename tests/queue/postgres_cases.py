@@ -37,7 +37,7 @@ def run(*statements: str) -> None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(missing())
     with psycopg.connect(SERVER, autocommit=True) as connection:
         for statement in statements:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
 
 @contextmanager
