@@ -148,8 +148,10 @@ def check_unused(file: Path) -> None:
 
 @contextmanager
 def _reading(file: Path) -> Iterator[sqlite3.Connection]:
+    # One that nobody has open has no log; read as unchanging it gets none beside it, either.
+    how = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "immutable=1"
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?{how}", uri=True)) as connection:
             yield connection
     except sqlite3.Error as error:
         raise Unavailable(

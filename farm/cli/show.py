@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 30
 """Of a table on the screen; JSON has all."""
+WORKER_LETTERS = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -100,7 +101,7 @@ def _tasks_table(tasks: Sequence[TaskRecord]) -> None:
     table(
         ("TASK", "STATE", "ATTEMPTS", "FAILURES", "LOSSES", "WORKER", "AFTER"),
         [
-            (t.name, t.state, t.attempt, t.failures, t.losses, t.worker or "", " ".join(t.after))
+            (t.name, t.state, t.attempt, t.failures, t.losses, short(t.worker or ""), " ".join(t.after))
             for t in ordered[:MOST_ROWS]
         ],
     )
@@ -121,9 +122,14 @@ def _attempt_row(attempt: Attempt, now: float) -> tuple[object, ...]:
     a = attempt
     took = duration(max(0.0, (now if a.ended is None else a.ended) - a.started))
     return (
-        a.task.rpartition("/")[2], a.attempt, a.node[:NODE_DIGITS], a.worker, moment(a.started), took,
-        a.outcome or "running", a.cause, a.reason,
+        a.task.rpartition("/")[2], a.attempt, a.node[:NODE_DIGITS], short(a.worker), moment(a.started),
+        took, a.outcome or "running", a.cause, a.reason,
     )  # fmt: skip
+
+
+def short(worker: str) -> str:
+    """A worker's name with its middle left out: beginning and end tell workers apart."""
+    return worker if len(worker) <= WORKER_LETTERS else f"{worker[:11]}…{worker[-8:]}"
 
 
 def _rest(number: int) -> None:

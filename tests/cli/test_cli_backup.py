@@ -82,6 +82,7 @@ def test_a_round_trip_with_jobs_in_every_state(
     queue.add("later", SPEC)
     queue.close()
     assert farm("restore", copy) == 0
+    assert [path.name for path in copy.parent.glob("copy.db*")] == ["copy.db"]
     old = next(file.parent.glob("farm.db.2*"))
     assert f"the old one is {old}" in capsys.readouterr().err
     assert told() == before
