@@ -12,7 +12,7 @@ import threading
 
 from farm.dispatch.desk import Desk, eased, settle
 from farm.dispatch.notice import Notice, fits
-from farm.dispatch.past import elsewhere, history_of
+from farm.dispatch.past import history_of, rerouted, tried_pools
 from farm.dispatch.ports import Run, Stop
 from farm.dispatch.retry import History, cause_of, conditions, decide, reason_of
 from farm.engine.manifest import blobs_of
@@ -111,10 +111,15 @@ class Attempt:
     def _start(self) -> Run:
         desk, history = self._desk, self._history
         chosen = conditions(history, self._avoid)
-        decision = desk.route(self.lease)
-        if chosen.elsewhere:
-            decision = elsewhere(desk.queue, self.lease, decision)
-        self._decision = decision
+        tried = tried_pools(desk.queue, self.lease) if chosen.elsewhere else frozenset()
+        decision = rerouted(
+            desk.route(self.lease), lambda pool: pool not in tried, "memory ran out before"
+        )
+        self._decision = rerouted(
+            decision, lambda pool: desk.runner.holds(pool, self.lease),
+            f"no machine of {decision.chosen.pool} has the devices that it asks for",
+        )  # fmt: skip
+        decision = self._decision
         desk.queue.record(self.lease, Routed(task=self.lease.task, decision=decision))
         return desk.runner.start(eased(self.lease, chosen), decision, chosen)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from farm.dispatch.ports import Past, Queue
 from farm.dispatch.retry import History
@@ -25,14 +25,22 @@ def began(queue: Queue, lease: Lease) -> bool:
     return any(past.token == lease.token and past.node for past in attempts)
 
 
-def elsewhere(queue: Queue, lease: Lease, decision: Decision) -> Decision:
-    """The decision, moved to the best pool that the task has not been on; itself if there is none."""
-    tried = {event.decision.chosen.pool for event in _log(queue, lease) if isinstance(event, Routed)}
+def tried_pools(queue: Queue, lease: Lease) -> frozenset[str]:
+    """The pools that the task has been on."""
+    events = (event for event in _log(queue, lease) if isinstance(event, Routed))
+    return frozenset(event.decision.chosen.pool for event in events)
+
+
+def rerouted(decision: Decision, suits: Callable[[str], bool], why: str) -> Decision:
+    """The decision, with the best option whose pool suits; itself where none does."""
+    if suits(decision.chosen.pool):
+        return decision
     for option in decision.alternatives:
-        if option.feasible and option.pool not in tried:
+        if option.feasible and suits(option.pool):
             others = (decision.chosen, *(each for each in decision.alternatives if each != option))
-            reason = f"memory ran out on {', '.join(sorted(tried))}, so {option.pool} is next"
-            return Decision(chosen=option, reason=reason, alternatives=others)
+            return Decision(
+                chosen=option, reason=f"{why}, so {option.pool} is next.", alternatives=others
+            )
     return decision
 
 

@@ -215,6 +215,10 @@ class Runner(Protocol):
         """Whether the dispatcher of that name is known to be gone. False where nobody can tell."""
         ...
 
+    def holds(self, pool: str, lease: Lease) -> bool:
+        """Whether a machine of that pool has as many devices as the task asks for."""
+        ...
+
     def takes(self, lease: Lease) -> int:
         """Places that the task takes."""
         ...

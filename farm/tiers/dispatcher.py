@@ -25,13 +25,13 @@ from farm.errors import FarmError, Unavailable
 from farm.queue import open_queue
 from farm.settings import Settings
 from farm.store import BlobStore
-from farm.tiers.gang import GangRunner
 from farm.tiers.graves import NAMESPACE as NAMESPACE
 from farm.tiers.graves import instance_name
 from farm.tiers.growth import Growth
 from farm.tiers.meter import RayMeter
 from farm.tiers.pools import pools
 from farm.tiers.rank import RankOptions, blob_loader
+from farm.tiers.runner import GangRunner
 from farm.tiers.version import code_version
 from farm.tiers.watchers import Watchers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import ray
 from ray.exceptions import GetTimeoutError
@@ -44,16 +44,11 @@ def place(
     return group
 
 
-def size_of(devices: int, most: int, *, gpu: bool, first: bool) -> int:
-    """Ranks of a gang: as many as asked for, or on a later attempt as many as are left together.
+def size_of(devices: int, most: int) -> int:
+    """Ranks of a gang: as many as asked for, or as many as are left together.
 
     The machine that a task began on may be gone for good. Where there is none at all now, one may come.
-
-    Raises:
-        InvalidInput: it is the first attempt, and no machine has as many.
     """
-    if first:
-        check(devices, most, gpu=gpu)
     return min(devices, most) if most else devices
 
 
@@ -78,10 +73,9 @@ def most_together(there: Iterable[Resources], one: Resources) -> int:
     return int(max(fits, default=0))
 
 
-def machines(avoid: Collection[str] = ()) -> list[Resources]:
-    """What each machine has that may be placed on, and each that the autoscaler could start."""
-    here = [node.resources for node in nodes() if node.alive and node.id not in avoid]
-    return [*here, *_startable()]
+def machines() -> list[Resources]:
+    """What each machine of the cluster has, and each that its autoscaler could start."""
+    return [*(node.resources for node in nodes() if node.alive), *_startable()]
 
 
 def _startable() -> list[Resources]:

@@ -40,6 +40,14 @@ def pools(settings: Settings) -> tuple[Pool, ...]:
     )  # fmt: skip
 
 
+def machines_of(pool: str, avoid: Collection[str] = ()) -> list[Mapping[str, float]]:
+    """What each machine of a pool has."""
+    here = [node for node in nodes() if node.alive and node.id not in avoid]
+    if pool != LOCAL_POOL:
+        here = [node for node in here if has_gpus(node) and _name(*sort_of(node)) == pool]
+    return [node.resources for node in here]
+
+
 def selector(pool: str, avoid: Collection[str]) -> dict[str, str]:
     """Labels of the nodes that a bundle of that pool may be placed on."""
     wanted = {"ray.io/node-id": f"!in({','.join(sorted(avoid))})"} if avoid else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +22,7 @@ from farm.dispatch.retry import Conditions
 from farm.dispatch.workplace import Order, Workplace
 from farm.observe.meter import PrometheusMeter
 from farm.queue import MemoryQueue, Queue, open_queue
+from farm.route.accelerator import Pool
 from farm.route.calibration import local_pools
 from farm.settings import Settings
 from farm.spec import Decision, Event, Job, JobState, Lease, parse_job
@@ -140,6 +141,8 @@ class Bench:
         self.node, self.places = "n1", 1
         self.nodes = {"n1"}
         self.reachable = True
+        self.pools: Callable[[], Sequence[Pool]] = lambda: local_pools(self.settings)
+        self.small: set[str] = set()
         self.dead: set[str] = set()
         self.buried: list[tuple[str, int]] = []
         self.conditions: list[Conditions] = []
@@ -164,6 +167,9 @@ class Bench:
     def gone(self, worker: str) -> bool:
         return worker.rpartition("/")[0] in self.dead
 
+    def holds(self, pool: str, lease: Lease) -> bool:
+        return pool not in self.small
+
     def takes(self, lease: Lease) -> int:
         return 1
 
@@ -171,7 +177,7 @@ class Bench:
         return self.places * len(self.nodes - set(avoid))
 
     def dispatcher(self, instance: str = "one", **changes: Any) -> Dispatcher:
-        quoter = Quoter(lambda: local_pools(self.settings), self.clock)
+        quoter = Quoter(lambda: self.pools(), self.clock)
         return Dispatcher(
             self.queue, self.store, quoter, self, self.clock, self.meter, self.settings,
             load=self.load, instance=instance, spawn=lambda work: work(), **changes,

@@ -143,6 +143,50 @@ def test_memory_that_ran_out_is_planned_with_by_half(bench: Bench) -> None:
     assert bench.state() is JobState.DONE
 
 
+def three_pools(bench: Bench) -> None:
+    """The cheapest first: a, b, c."""
+    (pool,) = bench.pools()
+    bench.pools = lambda: tuple(
+        pool.model_copy(
+            update={
+                "name": name,
+                "accelerator": pool.accelerator.model_copy(update={"usd_per_hour": price}),
+            }
+        )
+        for name, price in (("a", 1.0), ("b", 2.0), ("c", 3.0))
+    )
+
+
+def test_memory_that_runs_out_again_calls_for_another_pool(bench: Bench) -> None:
+    three_pools(bench)
+
+    def starve(run: Here, event: Event) -> None:
+        if midway(event) and run.lease.attempt < 3:
+            raise MemoryError("no")
+
+    bench.meddle = starve
+    bench.submit()
+    bench.finish()
+    routed = [event.decision for event in bench.events("routed")]
+    assert [decision.chosen.pool for decision in routed] == ["a", "a", "b"]
+    assert routed[-1].reason == "memory ran out before, so b is next."
+    assert {option.pool for option in routed[-1].alternatives} == {"a", "c"}
+    assert bench.done().pool == "b"
+
+
+def test_a_gang_goes_where_a_machine_holds_it(bench: Bench) -> None:
+    three_pools(bench)
+    bench.small = {"a"}
+    bench.submit()
+    bench.finish()
+    decision = bench.events("routed")[0].decision
+    assert decision.reason == "no machine of a has the devices that it asks for, so b is next."
+    bench.small = {"a", "b", "c"}
+    bench.submit("j2")
+    bench.finish()
+    assert bench.queue.job("j2").state is JobState.DONE, "where none does, the runner decides"
+
+
 def test_beats_tell_the_processes_how_long_the_lease_holds(bench: Bench) -> None:
     dispatcher = bench.dispatcher()
     bench.meddle = once(lambda run: dispatcher.beat(), midway)

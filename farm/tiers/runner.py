@@ -1,0 +1,99 @@
+"""Starting gangs: as many ranks as a job asks for, placed together, as its past calls for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from ray.util.placement_group import PlacementGroup
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from farm.dispatch.retry import Conditions
+from farm.errors import Unavailable
+from farm.route.accelerator import Pool
+from farm.spec.record import Lease
+from farm.spec.routing import Decision
+from farm.tiers.census import nodes
+from farm.tiers.gang import SILENCE_SECONDS, Gang, rank_name
+from farm.tiers.graves import Graves
+from farm.tiers.placement import bundle, check, machines, most_together, place, size_of
+from farm.tiers.pools import capacity, has_gpus, machines_of, selector
+from farm.tiers.rank import PrintRank, RankOptions, Seat
+from farm.tiers.watchers import Watchers
+
+
+class GangRunner:
+    """Starts the ranks that a job asks for, in a placement group of their own on one machine.
+
+    Args:
+        pools: those that decisions name, which tell what ranks run on.
+    """
+
+    def __init__(
+        self, options: RankOptions, pools: Callable[[], Sequence[Pool]], watchers: Watchers,
+        silence: float = SILENCE_SECONDS,
+    ) -> None:  # fmt: skip
+        self._options, self._pools, self._watchers = options, pools, watchers
+        self._graves, self._silence = Graves(watchers), silence
+
+    def start(self, lease: Lease, decision: Decision, conditions: Conditions) -> Gang:
+        """Place and start the ranks.
+
+        Raises:
+            InvalidInput: no machine has as many devices as the job asks for.
+            NoRoom: there was no place for them in time.
+            Unavailable: the pool is gone.
+        """
+        pool = decision.chosen.pool
+        gpu, wanted = self._has_gpus(pool), _devices(lease)
+        if lease.attempt == 1:
+            check(wanted, most_together(machines(), bundle(gpu=gpu)), gpu=gpu)
+        size = size_of(wanted, most_together(machines_of(pool, conditions.avoid), bundle(gpu=gpu)))
+        labels = selector(pool, conditions.avoid)
+        group = place(f"print {lease.task}", size, pool, gpu=gpu, labels=labels)
+        ranks = [self._rank(lease, group, number, gpu=gpu) for number in range(size)]
+        seat = Seat(gpu=gpu, shrink=conditions.shrink)
+        return Gang(
+            lease, group, ranks, self._graves, watchers=self._watchers, seat=seat, silence=self._silence
+        )
+
+    def bury(self, task: str, attempt: int) -> bool:
+        """End all ranks of that attempt. True once their processes are known to be gone."""
+        return self._graves.bury(task, attempt)
+
+    def gone(self, worker: str) -> bool:
+        """Whether the dispatcher of that name is known to be gone."""
+        return self._graves.gone(worker)
+
+    def holds(self, pool: str, lease: Lease) -> bool:
+        """Whether a machine of that pool has as many devices as the task asks for."""
+        one = bundle(gpu=self._has_gpus(pool))
+        return most_together(machines_of(pool), one) >= _devices(lease)
+
+    def takes(self, lease: Lease) -> int:
+        """Places: its GPUs, or one where an attempt has a machine's processors for itself."""
+        return _devices(lease) if any(has_gpus(node) for node in nodes() if node.alive) else 1
+
+    def capacity(self, avoid: Collection[str]) -> int:
+        """Places that there are on nodes not to be avoided."""
+        return capacity(avoid)
+
+    def _rank(self, lease: Lease, group: PlacementGroup, number: int, *, gpu: bool) -> Any:
+        takes = bundle(gpu=gpu)
+        return PrintRank.options(  # type: ignore[attr-defined]
+            name=rank_name(lease.task, lease.attempt, number),
+            num_cpus=takes["CPU"],
+            num_gpus=takes.get("GPU", 0),
+            scheduling_strategy=PlacementGroupSchedulingStrategy(group, number),
+        ).remote(self._options)
+
+    def _has_gpus(self, name: str) -> bool:
+        for pool in self._pools():
+            if pool.name == name:
+                return pool.accelerator.kind == "cuda"
+        raise Unavailable(f"pool {name!r} is gone; the task waits for its next turn.")
+
+
+def _devices(lease: Lease) -> int:
+    """One pass of a small net is not worth sharing."""
+    return 1 if lease.spec.kind == "preview" else lease.spec.engine.devices
