@@ -81,8 +81,8 @@ def _finals(events: Sequence[Event], done: Done | None) -> list[Artefact]:
 
 def _evidence(events: Sequence[Event]) -> list[Artefact]:
     """What was kept of tasks that were set aside."""
-    kept = [e for event in events if isinstance(event, Quarantined) for e in event.evidence]
-    return list({artefact.blob: artefact for artefact in kept}.values())
+    kept = {e.blob: e for event in events if isinstance(event, Quarantined) for e in event.evidence}
+    return [each.model_copy(update={"name": f"evidence-{each.name}"}) for each in kept.values()]
 
 
 def _safe(name: str) -> str:

@@ -14,7 +14,7 @@ from farm.gateway import create_app
 from farm.gateway.ports import Services
 from farm.gateway.testing import in_memory, listening
 from farm.spec import parse_job
-from farm.spec.event import Done, Started
+from farm.spec.event import Artefact, Done, Started
 from farm.spec.farm import FarmView, Project
 
 SPEC = parse_job(
@@ -86,6 +86,19 @@ def test_tasks_are_tried_again_and_labels_found(services: Services, client: Clie
     assert client.jobs(label=("shot", "sq020")) == []
     with pytest.raises(Exception, match="lease"):
         services.queue.complete(lease, Done())  # type: ignore[attr-defined]
+
+
+def test_the_evidence_of_a_task_that_was_set_aside_is_fetched(
+    services: Services, client: Client, tmp_path: Path
+) -> None:
+    services.queue.add("mine", SPEC)
+    lease = services.queue.claim("w1", 30)  # type: ignore[attr-defined]
+    blob = services.store.put(b"it said no")
+    log = Artefact(name="attempt-1.log", blob=blob, media_type="text/plain", bytes=10)
+    services.queue.quarantine(lease, "unknown", "it broke.", (log,))  # type: ignore[attr-defined]
+    paths = client.job("mine").fetch(tmp_path / "out")
+    assert [path.name for path in paths] == ["evidence-attempt-1.log", "events.jsonl"]
+    assert paths[0].read_bytes() == b"it said no"
 
 
 def test_asyncio_can_do_the_same(services: Services) -> None:
