@@ -95,8 +95,8 @@ class Bell:
 
     def _hear(self) -> None:
         pooled = self._engine.raw_connection()
-        pooled.detach()
         connection = pooled.driver_connection
+        pooled.detach()
         assert isinstance(connection, psycopg.Connection)
         try:
             connection.rollback()

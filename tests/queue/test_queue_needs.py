@@ -10,8 +10,8 @@ import pytest
 from queue_cases import KINDS, Case, job_spec, opened
 
 from farm.errors import Conflict, IllegalTransition, InvalidInput
-from farm.spec import JobState, TaskSpec, TaskState
-from farm.spec.event import Done, Failed
+from farm.spec import JobState, Lease, TaskSpec, TaskState
+from farm.spec.event import Done, Failed, Queued
 
 
 @pytest.fixture(params=KINDS)
@@ -93,7 +93,9 @@ def test_a_job_waits_for_the_jobs_it_comes_after(case: Case) -> None:
         finish(case)
     assert states(case, "c") == {"x": "ready", "y": "ready"}
     assert case.kinds("c") == ["queued", "queued"]
-    assert case.queue.events("c")[-1].reason == "the jobs that it comes after are done"
+    event = case.queue.events("c")[-1]
+    assert isinstance(event, Queued)
+    assert event.reason == "the jobs that it comes after are done"
     assert [finish(case), finish(case)] == ["x", "y"]
     assert case.state("c") is JobState.DONE
 
@@ -228,7 +230,7 @@ def test_a_job_added_while_another_becomes_done_is_not_forgotten(kind: str, tmp_
             lease = case.claim()
             start = threading.Barrier(2)
 
-            def complete(lease=lease, start=start) -> None:
+            def complete(lease: Lease = lease, start: threading.Barrier = start) -> None:
                 start.wait()
                 case.queue.complete(lease, Done())
 

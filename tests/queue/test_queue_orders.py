@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,61 @@ def test_jobs_are_listed_newest_first_in_pages(case: Case) -> None:
     assert [job.id for job in case.queue.jobs(project="odd", before="c")] == ["a"]
     case.queue.cancel("b")
     assert [job.id for job in case.queue.jobs(state=JobState.CANCELLED)] == ["b"]
+
+
+def test_jobs_are_found_by_their_labels(case: Case) -> None:
+    long = "x" * 5000
+    for name, shot in (("a", "010"), ("b", "020"), ("c", "010"), ("d", "020")):
+        case.add(name, labels={"shot": shot, long: long}, project="p" if name < "c" else "q")
+        case.clock.advance(1)
+    found = case.queue.jobs
+    assert [job.id for job in found(label=("shot", "010"))] == ["c", "a"]
+    assert [job.id for job in found(label=("shot", "020"), project="p")] == ["b"]
+    assert [job.id for job in found(label=("shot", "030"))] == []
+    assert [job.id for job in found(label=(long, long), limit=2, before="d")] == ["c", "b"]
+    assert [job.id for job in found(label=(long, "x" * 4999))] == []
+
+
+def test_a_page_may_begin_amid_jobs_of_one_instant(case: Case) -> None:
+    case.queue.add_many([(name, job_spec(), ["x"]) for name in ("a", "b", "c")])
+    assert [job.id for job in case.queue.jobs(before="c", limit=1)] == ["b"]
+    assert [job.id for job in case.queue.jobs(before="b", state=JobState.QUEUED)] == ["a"]
+
+
+def test_a_job_says_how_its_tasks_stand(case: Case) -> None:
+    case.add(tasks=("a", "b", "c"))
+    lease = case.claim()
+    case.queue.pause("j1")
+    record = case.queue.job("j1")
+    assert (record.tasks, record.pause_requested) == ({"leased": 1, "ready": 2}, True)
+    case.queue.complete(lease, Done())
+    assert case.queue.jobs()[0].tasks == {"done": 1, "ready": 2}
+
+
+def test_a_job_of_an_older_farm_is_the_same_job(case: Case) -> None:
+    """Its spec was written before the fields that have been added since."""
+    case.add()
+    with case.queue._writing("test") as ledger:
+        spec = json.loads(ledger.job("j1").spec)
+        del spec["after"]
+        ledger.change_job("j1", spec=json.dumps(spec))
+    _, new = case.queue.add("j1", job_spec())
+    assert not new
+    with pytest.raises(Conflict):
+        case.add("j1", priority=3)
+
+
+def test_waiting_ends_with_the_next_event(case: Case) -> None:
+    version = case.queue.version()
+    assert case.queue.wait(version, 0.0) == version
+    assert case.queue.wait(version - 1, 60.0) == version
+    found: list[int] = []
+    waiter = threading.Thread(target=lambda: found.append(case.queue.wait(version, 60.0)))
+    waiter.start()
+    case.add()
+    waiter.join()
+    assert found == [case.queue.version()]
+    assert found[0] > version
 
 
 def test_events_are_read_from_where_a_reader_stopped(case: Case) -> None:

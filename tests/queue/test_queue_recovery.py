@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from queue_cases import KINDS, Case, opened
 
+from farm.errors import StaleLease
 from farm.spec import JobState, TaskState
-from farm.spec.event import Retrying
+from farm.spec.event import Artefact, Done, Failed, Quarantined, Retrying
 
 
 @pytest.fixture(params=KINDS)
@@ -92,3 +93,108 @@ def test_a_restarted_dispatcher_takes_back_what_its_workers_held(case: Case) -> 
     assert event.cause == "restart"
     assert case.task("a").failures == 0
     assert case.queue.release_worker("host1/") == 0
+
+
+def test_expired_leases_are_looked_at_and_then_taken_back(case: Case) -> None:
+    for name in ("a", "b", "c"):
+        case.add(name)
+    first, second = case.claim(ttl=10), case.claim(ttl=20)
+    case.claim(ttl=90)
+    assert case.queue.expired() == []
+    case.clock.advance(30)
+    assert case.queue.expired() == [first, second]
+    # Between the look and the taking one comes back to life, and the other is taken over.
+    renewed = case.queue.heartbeat(first, 30).lease
+    assert case.queue.reap([first]) == []
+    assert [task.id for task in case.queue.reap([second])] == ["b/print"]
+    again = case.claim()
+    assert again.task == "b/print"
+    case.clock.advance(60)
+    assert case.queue.reap([second]) == []
+    assert [task.id for task in case.queue.reap([renewed])] == ["a/print"]
+
+
+def test_leases_are_held_by_workers_of_a_prefix(case: Case) -> None:
+    case.add(tasks=("a", "b", "c"))
+    one, two = case.claim("host_1/a", ttl=20), case.claim("host_1/b", ttl=10)
+    other = case.claim("hostx1/c", ttl=30)
+    assert case.queue.held("host_1/") == [two, one]
+    assert case.queue.held() == [two, one, other]
+
+
+def test_a_dead_workers_task_is_given_back_before_its_time(case: Case) -> None:
+    case.add()
+    lease = case.claim()
+    task = case.queue.release(lease, "lost", "its process is gone")
+    assert (task.state, task.losses, task.failures) == (TaskState.READY, 1, 0)
+    with pytest.raises(StaleLease):
+        case.queue.release(lease, "lost", "its process is gone")
+    (attempt,) = case.queue.attempts("j1")
+    assert (attempt.outcome, attempt.cause, attempt.reason) == ("lost", "lost", "its process is gone")
+    again = case.claim()
+    assert (again.losses, again.task_name) == (1, "print")
+    assert case.queue.release(again, "preempted", "spot capacity was taken").losses == 1
+
+
+def test_the_third_lost_worker_quarantines_its_task(case: Case) -> None:
+    case.add(tasks=("bad", "good"))
+    case.queue.complete(case.claim(), Done())
+    case.queue.retry(case.claim(ttl=10), "lost", "the connection broke", counts=False, lost=True)
+    case.queue.release(case.claim(ttl=10), "lost", "its process is gone")
+    case.claim(ttl=10)
+    case.clock.advance(10)
+    (task,) = case.queue.reap()
+    assert (task.state, task.losses) == (TaskState.QUARANTINED, 3)
+    record = case.queue.job("j1")
+    assert (record.state, record.tasks) == (JobState.FAILED, {"done": 1, "quarantined": 1})
+    quarantined, failed = case.queue.events("j1")[-2:]
+    assert isinstance(quarantined, Quarantined)
+    assert (quarantined.task, quarantined.attempt, quarantined.cause) == (task.id, 3, "lost")
+    assert isinstance(failed, Failed)
+    assert failed.cause == "quarantined"
+    assert failed.reason == quarantined.reason == record.reason
+    assert [attempt.outcome for attempt in case.queue.attempts("j1")] == [
+        "done", "lost", "lost", "quarantined",
+    ]  # fmt: skip
+    case.queue.retry_job("j1")
+    assert case.claim().losses == 0
+
+
+def test_a_quarantine_keeps_its_evidence(case: Case) -> None:
+    case.add(tasks=("a", "b"))
+    lease, other = case.claim(), case.claim()
+    log = Artefact(name="log.txt", blob="a" * 64, media_type="text/plain", bytes=9)
+    case.queue.quarantine(lease, "unknown", "it fails every time", (log,))
+    assert case.kinds() == ["queued", "quarantined", "failed"]
+    event = case.queue.events("j1")[1]
+    assert isinstance(event, Quarantined)
+    assert event.evidence == (log,)
+    assert [task.state.value for task in case.queue.tasks("j1")] == ["quarantined", "cancelled"]
+    for stale in (lease, other):
+        with pytest.raises(StaleLease):
+            case.queue.quarantine(stale, "unknown", "again")
+
+
+def test_restarts_and_preemptions_are_no_losses(case: Case) -> None:
+    case.add()
+    for _ in range(4):
+        case.claim("host/a")
+        case.queue.release_worker("host/")
+        case.queue.retry(case.claim(), "preempted", "spot capacity was taken", counts=False)
+    assert (case.task().losses, case.task().failures) == (0, 0)
+
+
+def test_cancelling_at_once_waits_for_nobody(case: Case) -> None:
+    case.add(tasks=("a", "b", "c"))
+    lease, _ = case.claim(), case.claim()
+    case.queue.cancel("j1", "first")
+    record = case.queue.cancel("j1", at_once=True)
+    assert (record.state, record.reason, record.cancel_requested) == (
+        JobState.CANCELLED, "first", False,
+    )  # fmt: skip
+    assert record.tasks == {"cancelled": 3}
+    with pytest.raises(StaleLease):
+        case.queue.complete(lease, Done())
+    assert case.kinds() == ["queued", "cancelled"]
+    assert case.queue.held() == []
+    assert [attempt.outcome for attempt in case.queue.attempts("j1")] == ["cancelled"] * 2
