@@ -20,6 +20,7 @@ RAYS = "ray"
 """The role of processes that are Ray's own; in the table they are one line."""
 STATE = "farm.json"
 """Where a running farm writes about itself, in its home; left behind by one that was killed."""
+ANSWER_SECONDS = 10.0
 NODE_DIGITS = 12
 """Of a node's id, in tables: enough to tell them apart, and taken by ``farm readmit``."""
 
@@ -34,7 +35,7 @@ def status(json: Json = False) -> None:
     chosen = settings.load()
     here, view, silent = _here(chosen), None, None
     try:
-        with connect() as client:
+        with connect(ANSWER_SECONDS) as client:
             view = client.farm()
     except (Unreachable, Unavailable) as error:
         silent = error
@@ -71,7 +72,7 @@ def show(view: FarmView, url: str, here: dict[str, Any], *, answers: bool = True
     """The view as tables on stdout."""
     version = f", version {view.version}" if answers else ""
     say(f"farm        {'up' if answers else 'up, but does not answer,'} at {url}{version}")
-    say(f"dispatcher  {_dispatcher(view)}")
+    say(f"dispatcher  {_dispatcher(view) if answers else _seen(view)}")
     if here:
         say(f"home        {here['home']}")
         say(f"dashboard   {here['dashboard']}  (token: {here['dashboard_token']})")
@@ -117,6 +118,12 @@ def _dispatcher(view: FarmView) -> str:
     since = f", up since {moment(found.since)} (UTC)" if found.since else ""
     note = f"; {found.note}" if found.note else ""
     return f"version {found.version}{other}, pid {found.pid}{since}, {found.running} running{note}"
+
+
+def _seen(view: FarmView) -> str:
+    """What Ray's records say of the dispatcher, which only the gateway can ask."""
+    found = [process for process in view.processes if process.role == "dispatcher"]
+    return f"{found[0].state}, pid {found[0].pid}" if found else "none"
 
 
 def _processes_table(processes: tuple[Process, ...]) -> None:

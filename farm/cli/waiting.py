@@ -52,7 +52,7 @@ def _ended(job: JobRecord, tasks: Sequence[TaskRecord], events: Iterable[Event])
     for task in aside:
         event = kept.get(task.id)
         why = f" ({event.cause}): {event.reason.rstrip('.')}" if event else ""
-        evidence = [f"{e.name} sha256:{e.blob}" for e in event.evidence] if event else []
+        evidence = [f"{e.name} (sha256:{e.blob[:12]}…)" for e in event.evidence] if event else []
         seen = f" Evidence, which 'farm fetch {job.id} -o DIR' brings: {', '.join(evidence)}."
         found.append(
             f"task {task.name} was set aside{why}; 'farm retry {job.id} --tasks {task.name}' tries it "

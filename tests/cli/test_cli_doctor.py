@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Protocol
 
+import psutil
 import pytest
 from postgres_cases import schema
 
@@ -225,6 +226,16 @@ def test_a_farm_that_was_killed_is_told_from_one_that_never_ran(settings: Settin
     found = running.farm(settings, CLOCK)
     assert isinstance(found, Doubt)
     assert "killed" in found.detail
+
+
+def test_a_farm_that_runs_and_is_silent_fails_and_keeps_its_ports(settings: Settings) -> None:
+    settings.folder.mkdir()
+    process = psutil.Process()
+    facts = {"pid": process.pid, "process_started": process.create_time(), "url": settings.farm_url}
+    (settings.folder / "farm.json").write_text(json.dumps(facts))
+    with pytest.raises(Unavailable, match="does not answer"):
+        running.farm(settings, CLOCK)
+    assert running.ports(settings, CLOCK) == f"a farm runs at {settings.farm_url}"
 
 
 def test_a_check_that_breaks_does_not_hide_the_others(settings: Settings) -> None:

@@ -119,6 +119,7 @@ def test_a_farm_whose_gateway_is_silent_is_shown_as_it_is_seen_from_here(
     assert farm("status") == 3
     out, err = capsys.readouterr()
     assert "up, but does not answer, at" in out
+    assert "dispatcher  alive, pid 42\n" in out
     assert "home        /h\n" in out
     assert "the gateway does not answer" in err
     assert "'farm doctor' looks closer" in err

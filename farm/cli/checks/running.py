@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from farm.cli.checks.row import Doubt
+from farm.cli.status import STATE
 from farm.clock import Clock
 from farm.errors import FarmError, Unavailable, Unreachable
 from farm.settings import Settings
@@ -15,7 +16,7 @@ PATIENCE_SECONDS = 10.0
 
 def ports(settings: Settings, clock: Clock) -> str:
     """The farm's ports are free, unless the farm itself has them."""
-    if _view(settings) is not None:
+    if _view(settings) is not None or _runs(settings):
         return f"a farm runs at {settings.farm_url}"
     for name, port in (("FARM_PORT", settings.port), ("FARM_DASHBOARD_PORT", settings.dashboard_port)):
         try:
@@ -50,17 +51,23 @@ def farm(settings: Settings, clock: Clock) -> str | Doubt:
 
 
 def _silent(settings: Settings) -> str | Doubt:
-    state = settings.folder / "farm.json"
-    if not state.exists():
+    if not (settings.folder / STATE).exists():
         return "none runs here; 'farm up' starts one"
-    from farm.tiers import local
-
-    if local.state(settings) is None:
+    if not _runs(settings):
         return Doubt("the one of this home was killed", "farm up; it takes up its work again")
     raise Unavailable(
         f"it runs, but does not answer at {settings.farm_url}; look at "
         f"{settings.folder / 'logs' / 'farm.log'} and 'farm status', then 'farm down' and 'farm up'."
     )
+
+
+def _runs(settings: Settings) -> bool:
+    """Whether the farm of this home runs, whether it answers or not."""
+    if not (settings.folder / STATE).exists():
+        return False
+    from farm.tiers import local
+
+    return local.state(settings) is not None
 
 
 def _view(settings: Settings) -> FarmView | None:
