@@ -65,9 +65,11 @@ def _waits(
     """What it waits for; the other jobs and its project are asked for only where they matter."""
     if record.state.final:
         return waits(record, tasks, {}, None, log, now)
-    project = next((p for p in client.projects() if p.name == record.project), None)
     before = {name: _found(client, name) for name in record.spec.after}
-    return waits(record, tasks, before, project, log, now)
+    view = client.farm()
+    project = next((p for p in view.projects if p.name == record.project), None)
+    note = view.dispatcher.note if view.dispatcher else " ".join(view.problems)
+    return waits(record, tasks, before, project, log, now, note)
 
 
 def _found(client: Client, job: str) -> JobRecord | None:

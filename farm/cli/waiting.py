@@ -20,6 +20,7 @@ def waits(
     project: Project | None,
     events: Iterable[Event],
     now: float,
+    note: str = "",
 ) -> list[str]:
     """A sentence for each thing that keeps the job from going on; none where all is well.
 
@@ -28,6 +29,7 @@ def waits(
         project: its own; None where the farm knows nothing of it.
         events: its log.
         now: seconds since the epoch.
+        note: why the dispatcher hands out nothing at all, if it does not.
     """
     if job.state.final:
         return _ended(job, tasks, events)
@@ -41,7 +43,7 @@ def waits(
         for task in delayed[:NAMED]
     ]
     if len(ready) > len(delayed) and not found:
-        found.append(_turn(project))
+        found.append(_turn(project, note))
     return found
 
 
@@ -112,10 +114,12 @@ def _siblings(tasks: Sequence[TaskRecord]) -> list[str]:
     return found
 
 
-def _turn(project: Project | None) -> str:
+def _turn(project: Project | None, note: str) -> str:
     if project and project.max_running is not None and project.running >= project.max_running:
         return (
             f"project {project.name} runs {project.running} tasks and may run {project.max_running} at "
             f"a time; 'farm project set {project.name} --max-running …' changes that."
         )
+    if note:
+        return note
     return "it waits for its turn: for a free worker, after projects with less running per weight."

@@ -136,7 +136,7 @@ class Dispatcher:
         if not capacity and self._runner.capacity(()):
             note = (
                 "every node is out or goes away, so nothing is claimed; 'farm nodes' says why, "
-                "'farm nodes readmit NODE' takes one back."
+                "'farm readmit NODE' takes one back."
             )
         if note and note != self.note:
             log.warning(note)

@@ -89,6 +89,10 @@ def test_a_project_at_its_limit() -> None:
     assert "its turn" in told(job(), task(), project=full.model_copy(update={"max_running": None}))
 
 
+def test_a_farm_that_hands_out_nothing_says_why() -> None:
+    assert waits(job(), [task()], {}, None, (), NOW, "every node is out.") == ["every node is out."]
+
+
 def test_a_quarantined_task_has_its_evidence_and_the_command_that_retries() -> None:
     evidence = Artefact(name="why.json", blob="e" * 64, media_type="application/json", bytes=1)
     event = Quarantined(
