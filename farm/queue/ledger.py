@@ -42,6 +42,7 @@ class Ledger:
         self._found: dict[str, JobRow] = {}
         self._events: list[EventRow] = []
         self._shifts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        self._named: set[str] = set()
         self._blamed: list[tuple[str, str]] = []
         self._absolved: list[str] = []
 
@@ -56,7 +57,8 @@ class Ledger:
         if self._events:
             self.rows.add_events(self._events)
         for name, (running, ready) in sorted(self._shifts.items()):
-            if (running or ready) and not self.rows.shift_project(name, running, ready):
+            shifted = running or ready or name in self._named
+            if shifted and not self.rows.shift_project(name, running, ready):
                 raise QuotaReached(name)
         for node in self._absolved:
             self.rows.absolve(node)
@@ -87,6 +89,7 @@ class Ledger:
         """Count the tasks of a job that was just inserted."""
         running, ready = self._shifts[row.project]
         self._shifts[row.project] = (running + row.leased, ready + row.wanted)
+        self._named.add(row.project)
 
     def change_job(self, job_id: str, **changes: Any) -> JobRow:
         """Change fields of a job."""

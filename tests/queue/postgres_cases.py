@@ -32,9 +32,13 @@ def missing() -> str:
         return f"no PostgreSQL at {SERVER}: {error}"
 
 
-def run(*statements: str) -> None:
+def need_server() -> None:
     if missing():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(missing())
+
+
+def run(*statements: str) -> None:
+    need_server()
     with psycopg.connect(SERVER, autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement)
