@@ -78,7 +78,8 @@ def show(view: FarmView, url: str, here: dict[str, Any], *, answers: bool = True
         say(f"dashboard   {here['dashboard']}  (token: {here['dashboard_token']})")
     held = [f"{number} {state}" for state, number in view.jobs.items() if number]
     say(f"jobs        {', '.join(held) or 'none'}")
-    for problem in view.problems:
+    notes = [view.dispatcher.note] if view.dispatcher and view.dispatcher.note else []
+    for problem in (*notes, *view.problems):
         say(f"problem     {problem}")
     if view.projects:
         say("")
@@ -116,8 +117,7 @@ def _dispatcher(view: FarmView) -> str:
         return "does not answer"
     other = "" if found.version == view.version else ", not the gateway's: restart the farm"
     since = f", up since {moment(found.since)} (UTC)" if found.since else ""
-    note = f"; {found.note}" if found.note else ""
-    return f"version {found.version}{other}, pid {found.pid}{since}, {found.running} running{note}"
+    return f"version {found.version}{other}, pid {found.pid}{since}, {found.running} running"
 
 
 def _seen(view: FarmView) -> str:

@@ -77,6 +77,9 @@ def test_a_dispatcher_of_another_version_or_none_stands_out(capsys: Captured) ->
     old = Dispatcher(version="0.0.9", pid=42, running=0)
     status.show(VIEW.model_copy(update={"dispatcher": old}), "http://x", {})
     assert "version 0.0.9, not the gateway's: restart the farm" in capsys.readouterr().out
+    idle = Dispatcher(version="0.1.0", pid=42, running=0, note="every node is out.")
+    status.show(VIEW.model_copy(update={"dispatcher": idle}), "http://x", {})
+    assert "problem     every node is out.\n" in capsys.readouterr().out
     away = {"dispatcher": None, "problems": ("dispatcher: does not answer.",)}
     status.show(VIEW.model_copy(update=away), "http://x", {})
     out = capsys.readouterr().out
