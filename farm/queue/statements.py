@@ -119,7 +119,7 @@ NEXT_TASK = (
 NEXT_TASK_AVOIDING = NEXT_TASK.where(tasks.c.id.not_in(bindparam("avoid", expanding=True)))
 TASK_DEPENDANTS = (
     _tasks.join(task_needs, task_needs.c.task == tasks.c.id)
-    .where(task_needs.c.needs == bindparam("id")).order_by(tasks.c.id)
+    .where(task_needs.c.needs == bindparam("id")).order_by(task_needs.c.task)
 )  # fmt: skip
 LEASED_OF = (
     _tasks.where(tasks.c.job == bindparam("job"), tasks.c.state == TaskState.LEASED)
