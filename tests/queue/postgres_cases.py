@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import uuid
 from collections.abc import Iterator
@@ -69,6 +70,7 @@ def emptied() -> str:
         name = f"farm_q_{uuid.uuid4().hex[:12]}"
         run(f"CREATE SCHEMA {name}")
         SCHEMAS.append(name)
+        atexit.register(drop, name)
         open_queue(within(name), ManualClock()).close()
     kept = {"schema_version", "counters"}
     tables = [table.name for table in reversed(metadata.sorted_tables) if table.name not in kept]
