@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 
-from farm.dispatch.desk import Desk, eased, settle
+from farm.dispatch.desk import Desk, devices_of, eased, settle
 from farm.dispatch.notice import Notice, fits
 from farm.dispatch.past import history_of, rerouted, tried_pools
 from farm.dispatch.ports import Run, Stop
@@ -115,13 +115,22 @@ class Attempt:
         decision = rerouted(
             desk.route(self.lease), lambda pool: pool not in tried, "memory ran out before"
         )
-        self._decision = rerouted(
-            decision, lambda pool: desk.runner.holds(pool, self.lease),
-            f"no machine of {decision.chosen.pool} has the devices that it asks for",
-        )  # fmt: skip
-        decision = self._decision
+        self._decision = decision = self._with_room(decision)
         desk.queue.record(self.lease, Routed(task=self.lease.task, decision=decision))
         return desk.runner.start(eased(self.lease, chosen), decision, chosen)
+
+    def _with_room(self, decision: Decision) -> Decision:
+        """The decision, where its pool cannot take the task moved to the best that can.
+
+        A task that has begun already makes do with fewer devices than it asks for.
+        """
+        pools = [decision.chosen.pool, *(option.pool for option in decision.alternatives)]
+        most = {pool: self._desk.runner.together(pool, self._avoid) for pool in pools}
+        wanted = devices_of(self.lease)
+        if self.lease.attempt > 1:
+            wanted = max(1, min(wanted, max(most.values())))
+        why = f"no machine of {decision.chosen.pool} can take it"
+        return rerouted(decision, lambda pool: most[pool] >= wanted, why)
 
     def _follow(self, run: Run) -> str:
         try:

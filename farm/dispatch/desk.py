@@ -70,3 +70,8 @@ def eased(lease: Lease, chosen: Conditions) -> Lease:
         return lease
     spec = lease.spec.model_copy(update={"engine": engine.model_copy(update=changes)})
     return lease.model_copy(update={"spec": spec})
+
+
+def devices_of(lease: Lease) -> int:
+    """Devices that a task asks for. One pass of a small net is not worth sharing."""
+    return 1 if lease.spec.kind == "preview" else lease.spec.engine.devices

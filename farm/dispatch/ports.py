@@ -215,8 +215,8 @@ class Runner(Protocol):
         """Whether the dispatcher of that name is known to be gone. False where nobody can tell."""
         ...
 
-    def holds(self, pool: str, lease: Lease) -> bool:
-        """Whether a machine of that pool has as many devices as the task asks for."""
+    def together(self, pool: str, avoid: Collection[str]) -> int:
+        """Most devices that one machine of the pool has, besides those on the nodes to be avoided."""
         ...
 
     def takes(self, lease: Lease) -> int:

@@ -60,8 +60,9 @@ class Setup:
         if tile is not None:
             chosen = replace(chosen, tile=tile, keep=0)
         return Evaluator(
-            self.extractor, chosen.tile, kind.dtype, chosen.keep, kind.tf32, chosen.recompute
-        )
+            self.extractor, chosen.tile, kind.dtype, chosen.keep, kind.tf32, chosen.recompute,
+            self.job.engine.reproducible,
+        )  # fmt: skip
 
 
 def set_up(order: Order, place: Workplace, kind: str | None) -> Setup:
@@ -175,7 +176,8 @@ def _plan(  # all that decides how much memory it takes
     names = list(extractor.taps)
     deepest = max(names.index(tap) for tap in recipe.taps)
     taps = [extractor.taps[name] for name in names[: deepest + 1]]
-    net = Net(taps, recipe.content_taps, kind.dtype.itemsize)
+    width, reproducible = kind.dtype.itemsize, job.engine.reproducible
+    net = Net(taps, recipe.content_taps, width, reproducible=reproducible)
     free = free_bytes(place.device) / place.neighbours
     tile = job.engine.tile
     if tile == "untiled":

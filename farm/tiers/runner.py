@@ -8,6 +8,7 @@ from typing import Any
 from ray.util.placement_group import PlacementGroup
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from farm.dispatch.desk import devices_of
 from farm.dispatch.retry import Conditions
 from farm.errors import Unavailable
 from farm.route.accelerator import Pool
@@ -45,10 +46,10 @@ class GangRunner:
             Unavailable: the pool is gone.
         """
         pool = decision.chosen.pool
-        gpu, wanted = self._has_gpus(pool), _devices(lease)
+        gpu, wanted = self._has_gpus(pool), devices_of(lease)
         if lease.attempt == 1:
             check(wanted, most_together(machines(), bundle(gpu=gpu)), gpu=gpu)
-        size = size_of(wanted, most_together(machines_of(pool, conditions.avoid), bundle(gpu=gpu)))
+        size = size_of(wanted, self.together(pool, conditions.avoid))
         labels = selector(pool, conditions.avoid)
         group = place(f"print {lease.task}", size, pool, gpu=gpu, labels=labels)
         ranks = [self._rank(lease, group, number, gpu=gpu) for number in range(size)]
@@ -65,14 +66,13 @@ class GangRunner:
         """Whether the dispatcher of that name is known to be gone."""
         return self._graves.gone(worker)
 
-    def holds(self, pool: str, lease: Lease) -> bool:
-        """Whether a machine of that pool has as many devices as the task asks for."""
-        one = bundle(gpu=self._has_gpus(pool))
-        return most_together(machines_of(pool), one) >= _devices(lease)
+    def together(self, pool: str, avoid: Collection[str]) -> int:
+        """Most devices that one machine of the pool has, besides those on the nodes to be avoided."""
+        return most_together(machines_of(pool, avoid), bundle(gpu=self._has_gpus(pool)))
 
     def takes(self, lease: Lease) -> int:
         """Places: its GPUs, or one where an attempt has a machine's processors for itself."""
-        return _devices(lease) if any(has_gpus(node) for node in nodes() if node.alive) else 1
+        return devices_of(lease) if any(has_gpus(node) for node in nodes() if node.alive) else 1
 
     def capacity(self, avoid: Collection[str]) -> int:
         """Places that there are on nodes not to be avoided."""
@@ -92,8 +92,3 @@ class GangRunner:
             if pool.name == name:
                 return pool.accelerator.kind == "cuda"
         raise Unavailable(f"pool {name!r} is gone; the task waits for its next turn.")
-
-
-def _devices(lease: Lease) -> int:
-    """One pass of a small net is not worth sharing."""
-    return 1 if lease.spec.kind == "preview" else lease.spec.engine.devices

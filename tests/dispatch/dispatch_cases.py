@@ -142,7 +142,7 @@ class Bench:
         self.nodes = {"n1"}
         self.reachable = True
         self.pools: Callable[[], Sequence[Pool]] = lambda: local_pools(self.settings)
-        self.small: set[str] = set()
+        self.together_in: dict[str, int] = {}
         self.dead: set[str] = set()
         self.buried: list[tuple[str, int]] = []
         self.conditions: list[Conditions] = []
@@ -167,8 +167,8 @@ class Bench:
     def gone(self, worker: str) -> bool:
         return worker.rpartition("/")[0] in self.dead
 
-    def holds(self, pool: str, lease: Lease) -> bool:
-        return pool not in self.small
+    def together(self, pool: str, avoid: Collection[str]) -> int:
+        return self.together_in.get(pool, 8)
 
     def takes(self, lease: Lease) -> int:
         return 1

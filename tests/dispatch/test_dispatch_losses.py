@@ -176,15 +176,20 @@ def test_memory_that_runs_out_again_calls_for_another_pool(bench: Bench) -> None
 
 def test_a_gang_goes_where_a_machine_holds_it(bench: Bench) -> None:
     three_pools(bench)
-    bench.small = {"a"}
-    bench.submit()
+    bench.together_in = {"a": 1, "b": 2, "c": 4}
+
+    def vanish(_run: Here) -> None:
+        bench.together_in = {"a": 0, "b": 1, "c": 0}
+        raise GONE
+
+    bench.meddle = once(vanish, midway)
+    bench.submit(engine={"devices": 3})
     bench.finish()
-    decision = bench.events("routed")[0].decision
-    assert decision.reason == "no machine of a has the devices that it asks for, so b is next."
-    bench.small = {"a", "b", "c"}
-    bench.submit("j2")
-    bench.finish()
-    assert bench.queue.job("j2").state is JobState.DONE, "where none does, the runner decides"
+    reasons = [event.decision.reason for event in bench.events("routed")]
+    assert reasons == [
+        "no machine of a can take it, so c is next.",
+        "no machine of a can take it, so b is next.",
+    ], "once begun, a gang makes do with fewer"
 
 
 def test_beats_tell_the_processes_how_long_the_lease_holds(bench: Bench) -> None:
