@@ -30,6 +30,12 @@ Curves = Annotated[
         "--curves", metavar="FILE", help="Draw loss against time of every preset, and nothing else."
     ),
 ]
+Postgres = Annotated[
+    str | None,
+    typer.Option(
+        "--postgres", metavar="URL", help="Measure this PostgreSQL too, in a schema of its own."
+    ),
+]
 Parts = Mapping[str, Callable[[], list[Figure]]]
 """What to measure, by the name it has in the report."""
 
@@ -67,9 +73,9 @@ def preview(json: Json = False, quick: Quick = False) -> None:
 
 
 @bench_app.command()
-def queue(json: Json = False, quick: Quick = False) -> None:
+def queue(json: Json = False, quick: Quick = False, postgres: Postgres = None) -> None:
     """Measure the queue: submissions, claims and events per second."""
-    _report({"queue": _queue(quick)}, json)
+    _report({"queue": _queue(quick, postgres)}, json)
 
 
 @bench_app.command("all")
@@ -102,11 +108,11 @@ def _preview(quick: bool) -> Callable[[], list[Figure]]:
     return measure
 
 
-def _queue(quick: bool) -> Callable[[], list[Figure]]:
+def _queue(quick: bool, postgres: str | None = None) -> Callable[[], list[Figure]]:
     def measure() -> list[Figure]:
         from farm.cli import bench_queue
 
-        return bench_queue.figures(quick=quick)
+        return bench_queue.figures(quick=quick, postgres=postgres)
 
     return measure
 

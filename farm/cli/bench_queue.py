@@ -1,15 +1,20 @@
-"""The queue's speed on SQLite, beside how fast this disk commits at all."""
+"""The queue's speed on SQLite and PostgreSQL, beside how fast the same database commits at all."""
 
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
 import statistics
-from collections.abc import Callable, Iterable
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
+from uuid import uuid4
 
 from farm.cli.figures import Figure
 from farm.clock import SystemClock
@@ -17,49 +22,131 @@ from farm.queue import Queue, open_queue
 from farm.spec import Job, Lease, parse_job
 from farm.spec.event import Progress
 
-JOBS, JOBS_QUICK = 1000, 200
 LEASE_SECONDS = 600.0
+PROJECTS = 4
+TASKS_PER_JOB = 100
+PROCESSES = 4
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def figures(*, quick: bool) -> list[Figure]:
-    """Submissions, claims and records per second, one after the other from one worker."""
-    count = JOBS_QUICK if quick else JOBS
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured: tasks queued, claims of one worker, and tasks of one request."""
+
+    queued: int = 100_000
+    count: int = 1000
+    request: int = 10_000
+
+
+QUICK = Sizes(queued=4000, count=200, request=1000)
+
+
+def figures(*, quick: bool, postgres: str | None = None) -> list[Figure]:
+    """Submissions, claims and records per second, on SQLite and on the PostgreSQL of a URL."""
+    sizes = QUICK if quick else Sizes()
     with TemporaryDirectory(prefix="farm-bench-") as folder:
-        bare = _bare_commits(Path(folder), count)
-        with closing(open_queue(f"sqlite:///{folder}/farm.db", SystemClock())) as queue:
-            return _measured(queue, count, bare)
+        bare = _sqlite_commits(Path(folder), sizes.count)
+        found = _measured(f"sqlite:///{folder}/farm.db", sizes, bare)
+    if postgres is not None:
+        with _schema(postgres) as url:
+            bare = _postgres_commits(url, sizes.count)
+            there = _measured(url, sizes, bare)
+        found += [figure.model_copy(update={"name": f"PostgreSQL: {figure.name}"}) for figure in there]
+    return found
 
 
-def _measured(queue: Queue, count: int, bare: float) -> list[Figure]:
-    spec = _job()
-    submitted, _ = _timed(lambda name: queue.add(name, spec), [f"job-{n}" for n in range(count)])
-    claimed, leases = _timed(lambda worker: _claim(queue, worker), ["bench"] * count)
-    recorded, _ = _timed(lambda lease: queue.record(lease, _progress(lease)), leases)
+def _measured(url: str, sizes: Sizes, bare: float) -> list[Figure]:
+    with closing(open_queue(url, SystemClock())) as queue:
+        names = [f"single-{number}" for number in range(sizes.count)]
+        submitted, _ = _timed(lambda name: queue.add(name, _job("p0")), names)
+        tasks = [f"t{number}" for number in range(sizes.request)]
+        request, _ = _timed(lambda name: queue.add(name, _job("p1"), tasks=tasks), ["request"])
+        _fill(queue, sizes.queued - sizes.count - sizes.request)
+        queued = queue.ready_count()
+        claimed, leases = _timed(lambda worker: _claim(queue, worker), ["bench"] * sizes.count)
+        recorded, _ = _timed(lambda lease: queue.record(lease, _progress(lease)), leases)
+    together = _claims_together(url, sizes.count)
     return [
-        Figure(name="bare commits", value=bare, unit="1/s", note="one row each, same folder, synced"),
+        Figure(name="bare commits", value=bare, unit="1/s", note="one row each, same database, synced"),
         _rate("submissions", submitted, bare),
-        _rate("claims", claimed, bare),
-        _rate("recorded events", recorded, bare),
-        Figure(name="claim, median", value=_percentile(claimed, 50) * 1e3, unit="ms",
-               note=f"with up to {count} queued"),
+        Figure(name="one request", value=request[0], unit="s", note=f"{sizes.request} tasks, one job"),
+        _rate("claims", claimed, bare, f"one worker, {queued} tasks queued"),
+        Figure(name="claim, median", value=_percentile(claimed, 50) * 1e3, unit="ms"),
         Figure(name="claim, p99", value=_percentile(claimed, 99) * 1e3, unit="ms",
                ratios={"of_the_median": _percentile(claimed, 99) / _percentile(claimed, 50)}),
+        Figure(name="claims together", value=together, unit="1/s",
+               ratios={"of_bare_commits": together / bare}, note=f"{PROCESSES} processes"),
+        _rate("recorded events", recorded, bare),
     ]  # fmt: skip
 
 
-def _bare_commits(folder: Path, count: int) -> float:
+def _fill(queue: Queue, tasks: int) -> None:
+    names = [f"t{number}" for number in range(TASKS_PER_JOB)]
+    specs = [_job(f"p{number}") for number in range(PROJECTS)]
+    orders = [
+        (f"job-{number}", specs[number % PROJECTS], names) for number in range(tasks // TASKS_PER_JOB)
+    ]
+    queue.add_many(orders)
+
+
+def _claims_together(url: str, count: int) -> float:
+    """Claims per second of several processes, from the first one's begin to the last one's end."""
+    context = multiprocessing.get_context("spawn")
+    share = count // PROCESSES
+    with context.Manager() as manager:
+        start = manager.Barrier(PROCESSES)
+        with ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
+            works = [pool.submit(_claim_share, url, share, start) for _ in range(PROCESSES)]
+            times = [work.result() for work in works]
+    return share * PROCESSES / (max(end for _, end in times) - min(begin for begin, _ in times))
+
+
+def _claim_share(url: str, share: int, start: Any) -> tuple[float, float]:
+    with closing(open_queue(url, SystemClock())) as queue:
+        start.wait()
+        began = time.time()
+        for _ in range(share):
+            _claim(queue, "together")
+        return began, time.time()
+
+
+def _sqlite_commits(folder: Path, count: int) -> float:
     """Commits of one row per second with the queue's own settings of SQLite, and nothing else."""
     with closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("CREATE TABLE rows (n INTEGER PRIMARY KEY)")
-        seconds, _ = _timed(
-            lambda n: connection.execute("INSERT INTO rows VALUES (?)", (n,)), range(count)
-        )
+        return _commits(lambda n: connection.execute("INSERT INTO rows VALUES (?)", (n,)), count)
+
+
+def _postgres_commits(url: str, count: int) -> float:
+    """The same in PostgreSQL, from one connection."""
+    import psycopg
+
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        connection.execute("CREATE TABLE bare (n INTEGER PRIMARY KEY)")
+        return _commits(lambda n: connection.execute("INSERT INTO bare VALUES (%s)", (n,)), count)
+
+
+def _commits(commit: Callable[[int], object], count: int) -> float:
+    seconds, _ = _timed(commit, range(count))
     return count / sum(seconds)
+
+
+@contextmanager
+def _schema(url: str) -> Iterator[str]:
+    """The URL of a schema of the benchmark's own in a PostgreSQL database, dropped in the end."""
+    import psycopg
+
+    name = f"farm_bench_{uuid4().hex[:8]}"
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+        try:
+            yield f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{name}"
+        finally:
+            connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
 
 
 def _timed(work: Callable[[T], R], over: Iterable[T]) -> tuple[list[float], list[R]]:
@@ -74,23 +161,23 @@ def _timed(work: Callable[[T], R], over: Iterable[T]) -> tuple[list[float], list
 
 def _claim(queue: Queue, worker: str) -> Lease:
     lease = queue.claim(worker, LEASE_SECONDS)
-    assert lease is not None, "as many jobs are queued as are claimed"
+    assert lease is not None, "more tasks are queued than are claimed"
     return lease
 
 
-def _rate(name: str, seconds: list[float], bare: float) -> Figure:
+def _rate(name: str, seconds: list[float], bare: float, note: str = "") -> Figure:
     rate = len(seconds) / sum(seconds)
-    return Figure(name=name, value=rate, unit="1/s", ratios={"of_bare_commits": rate / bare})
+    return Figure(name=name, value=rate, unit="1/s", ratios={"of_bare_commits": rate / bare}, note=note)
 
 
 def _percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
-def _job() -> Job:
+def _job(project: str) -> Job:
     return parse_job(
         {"farm": 1, "kind": "print", "content": "content.png", "styles": [{"image": "style.png"}],
-         "output": {"long_edge": 1024}}
+         "output": {"long_edge": 1024}, "project": project}
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ _compiled: dict[int, tuple[Executable, SQLCompiler]] = {}
 class PostgresRows(SqlRows):
     """The statements as PostgreSQL has them. Writes go together, with the next question or the end."""
 
+    _heads = sql.HEADS_LATERAL
     _next_tasks = (
         sql.NEXT_TASK_NUMBERED.with_for_update(key_share=True),
         sql.NEXT_TASK_NUMBERED_AVOIDING.with_for_update(key_share=True),

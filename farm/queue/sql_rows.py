@@ -27,6 +27,7 @@ FEW = 8
 class SqlRows(SqlShares):
     """Rows of the tables; the columns are named by the fields."""
 
+    _heads: Select[Any] = sql.HEADS
     _next_tasks: tuple[Select[Any], Select[Any]] = (sql.NEXT_TASK, sql.NEXT_TASK_AVOIDING)
 
     def __init__(self, connection: Connection, *, write: bool) -> None:
@@ -73,7 +74,7 @@ class SqlRows(SqlShares):
 
     def heads(self, now: float) -> tuple[list[Head], bool]:
         """The projects below their limit with something to claim, and whether a delay is over."""
-        rows = self._ask(sql.HEADS, {"now": now}).all()
+        rows = self._ask(self._heads, {"now": now}).all()
         return [Head(*row[1:]) for row in rows if row[1] is not None], bool(rows[0][0])
 
     def next_job(self, project: str, avoid: Collection[str], *, patient: bool) -> JobRow | None:

@@ -13,7 +13,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    exists,
     func,
     insert,
     or_,
@@ -74,33 +73,42 @@ COUNTS = select(jobs.c.state, func.count()).group_by(jobs.c.state)
 
 _turn = (jobs.c.rank, jobs.c.created_at, jobs.c.id)
 _first = (
-    select(jobs.c.id).where(jobs.c.project == projects.c.name, text("jobs.claimable > 0"))
-    .order_by(*_turn).limit(1).correlate(projects).scalar_subquery()
+    select(*_turn).where(jobs.c.project == projects.c.name, text("jobs.claimable > 0"))
+    .order_by(*_turn).limit(1).correlate(projects)
 )  # fmt: skip
-_head = jobs.alias("head")
-_heads = (
-    select(
-        projects.c.name,
-        projects.c.running,
-        projects.c.weight,
-        _head.c.id,
-        _head.c.rank,
-        _head.c.created_at,
-    )
-    .select_from(projects)
-    .join(_head, _head.c.id == _first)
-    .where(
-        projects.c.ready > 0,
-        or_(projects.c.max_running.is_(None), projects.c.running < projects.c.max_running),
-    )
+_waiting = and_(
+    projects.c.ready > 0,
+    or_(projects.c.max_running.is_(None), projects.c.running < projects.c.max_running),
 )
-_of_projects = _heads.subquery("heads")
-_due = exists().where(text("tasks.delayed"), tasks.c.not_before <= bindparam("now"))
-_delays = select(_due.label("over")).subquery("delays")
-HEADS = select(_delays.c.over, *_of_projects.c).select_from(
-    _delays.join(_of_projects, true(), isouter=True)
-)
+_of_project = (projects.c.name, projects.c.running, projects.c.weight)
+# The soonest end of a delay and not whether one is over, which a planner might look for row by row.
+_soonest = (
+    select(tasks.c.not_before).where(text("tasks.delayed"))
+    .order_by(tasks.c.not_before).limit(1).scalar_subquery()
+)  # fmt: skip
+_delays = select((_soonest <= bindparam("now")).label("over")).subquery("delays")
+
+
+def _heads(found: Select[Any]) -> Select[Any]:
+    heads = found.where(_waiting).subquery("heads")
+    both = _delays.join(heads, true(), isouter=True)
+    return select(_delays.c.over, *heads.c).select_from(both)
+
+
+_job = jobs.alias("head")
+_first_id = _first.with_only_columns(jobs.c.id).scalar_subquery()
+HEADS = _heads(
+    select(*_of_project, _job.c.id, _job.c.rank, _job.c.created_at)
+    .select_from(projects).join(_job, _job.c.id == _first_id)
+)  # fmt: skip
 """Whether a delay is over, and every head; one row at least."""
+
+_lateral = _first.lateral("head")
+HEADS_LATERAL = _heads(
+    select(*_of_project, _lateral.c.id, _lateral.c.rank, _lateral.c.created_at)
+    .select_from(projects).join(_lateral, true())
+)  # fmt: skip
+"""The same where a subquery may look to its left."""
 
 NEXT_JOB = (
     _jobs.where(jobs.c.project == bindparam("project"), text(CLAIMABLE)).order_by(*_turn).limit(1)
