@@ -11,9 +11,11 @@ from typing import Any
 import psutil
 import pytest
 from cluster_cases import LiveCluster, three_nodes
-from tiers_cases import peer_pid, rank_pid, soon
+from tiers_cases import free_port, peer_pid, print_job, rank_pid, soon
 
 from farm.clock import SystemClock
+from farm.errors import Unreachable
+from farm.settings import Settings
 from farm.spec.event import Started
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos, pytest.mark.timeout(120)]
@@ -168,6 +170,48 @@ def test_a_print_outlives_its_machine(live: LiveCluster) -> None:
     assert [(attempt, devices) for attempt, _, devices in started(seen)] == [(1, 2), (2, 1)]
     assert started(seen)[1][1] == live.node("B")
     assert resumed(seen)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Using extra keyword arguments on `Field`:pydantic.PydanticDeprecatedSince20"
+)
+def test_a_farm_that_joins_a_cluster_leaves_it_as_it_was(live: LiveCluster, tmp_path: Path) -> None:
+    import ray
+
+    from farm import Client
+    from farm.cli.house import build_gateway
+    from farm.tiers.local import running
+    from farm.tiers.processes import processes
+
+    @ray.remote(num_cpus=0)
+    class Stranger:
+        def greet(self) -> str:
+            return "still here"
+
+    stranger: Any = Stranger
+    stranger.options(name="stranger", lifetime="detached").remote()
+    ray.shutdown()
+    ports = {"port": free_port(), "dashboard_port": free_port()}
+    with running(live.settings.model_copy(update=ports), build_gateway, live.models) as facts:
+        assert facts["ray_address"] == live.cluster.address
+        with Client(facts["url"]) as client:
+            job = client.submit(print_job(tmp_path, quality={"preset": "draft"}))
+            assert list(job.events())[-1].kind == "done"
+        roles = {each.role for each in processes()}
+        assert {"gateway", "previews", "dispatcher", "watcher"} <= roles
+    assert not ray.is_initialized()
+    ray.init(address=live.cluster.address, namespace="farm", log_to_driver=False)
+    assert soon(lambda: {each.role for each in processes()} == {"ray"})
+    found: Any = ray.get_actor("stranger")
+    assert ray.get([found.greet.remote()], timeout=60) == ["still here"]
+
+
+def test_an_address_where_no_cluster_answers_is_named(tmp_path: Path) -> None:
+    from farm.tiers.cluster import join_ray
+
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.raises(Unreachable, match=f"FARM_RAY_ADDRESS: no Ray cluster answers at {address}"):
+        join_ray(Settings(home=tmp_path), address)
 
 
 def _fail_on(live: LiveCluster, node: str, job_id: str) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,6 @@ from tiers_cases import (
     free_port,
     killing,
     live,
-    peer_pid,
     picture,
     print_job,
     rank_pid,
@@ -24,9 +27,11 @@ from tiers_cases import (
 )  # fmt: skip
 
 from farm import Client
+from farm.clock import SystemClock
 from farm.dispatch.retry import WorkerLost
 from farm.errors import Conflict, InvalidInput
 from farm.imaging.decode import inspect
+from farm.queue import open_queue
 from farm.settings import Settings
 from farm.spec import Event
 from farm.tiers.processes import processes
@@ -148,26 +153,6 @@ def test_a_killed_rank_costs_nothing_but_time(farm: LiveFarm, tmp_path: Path) ->
 
 
 @pytest.mark.chaos
-def test_a_gang_that_loses_a_rank_goes_on_from_its_checkpoint(farm: LiveFarm, tmp_path: Path) -> None:
-    two = {"precision": "float32", "devices": 2}
-    job = farm.client.submit(print_job(tmp_path, quality={"preset": "draft"}, engine=two))
-    seen: list[Any] = []
-
-    def noted() -> Iterator[Event]:
-        for event in job.events():
-            seen.append(event)
-            yield event
-
-    killing(noted(), "checkpointed", lambda _: peer_pid(seen))
-    assert kinds(seen)[-1] == "done"
-    assert [event.cause for event in seen if event.kind == "retrying"] == ["lost"]
-    started = [(event.attempt, event.devices) for event in seen if event.kind == "started"]
-    assert started == [(1, 2), (2, 2)]
-    second = [event for event in seen if event.kind == "progress" and event.attempt == 2]
-    assert second[0].scale > 1, "it goes on from the checkpoint"
-
-
-@pytest.mark.chaos
 @pytest.mark.parametrize(
     ("fault", "error", "said"),
     [
@@ -197,21 +182,6 @@ def test_more_devices_than_the_farm_has_are_refused_in_a_sentence(
     failed: Any = list(job.events())[-1]
     assert (failed.kind, failed.cause) == ("failed", "invalid")
     assert failed.reason.startswith("engine.devices: 64 are asked for, and no machine of this farm has")
-
-
-@pytest.mark.chaos
-def test_a_killed_dispatcher_comes_back_and_finishes(farm: LiveFarm, tmp_path: Path) -> None:
-    before = farm.dispatcher_pid()
-    job = farm.client.submit(print_job(tmp_path, labels={"test": "dispatcher"}))
-    seen = killing(job.events(), "checkpointed", lambda _: before)
-    found = kinds(seen)
-    assert found[-1] == "done"
-    assert [event.cause for event in seen if event.kind == "retrying"] == ["restart"]
-    ranks = [int(e.worker.removeprefix("pid ")) for e in seen if e.kind == "started"]
-    assert len(set(ranks)) == 2
-    gone = soon(lambda: not any(psutil.pid_exists(pid) for pid in ranks))
-    assert gone, "a rank outlived its dispatcher"
-    assert farm.dispatcher_pid() != before
 
 
 @pytest.mark.chaos
@@ -246,14 +216,45 @@ def test_a_taken_port_is_named_with_its_option(farm: LiveFarm, tmp_path: Path) -
                 pass
 
 
-def test_a_farm_that_stops_leaves_nothing_behind(farm: LiveFarm) -> None:
-    from farm.tiers.local import STATE, state
+def test_a_farm_that_stops_keeps_what_runs_and_leaves_nothing_behind(
+    farm: LiveFarm, tmp_path: Path
+) -> None:
+    from farm.tiers.local import GOING_DOWN, STATE, state
 
     assert state(farm.settings) is not None
     assert len(farm.family()) > 3
+    job = farm.client.submit(print_job(tmp_path, labels={"test": "stop"}))
+    next(event for event in job.events() if event.kind == "progress")
     farm.close()
+    with closing(open_queue(farm.settings.database_url, SystemClock())) as queue:
+        kept: list[Any] = queue.events(job.id, 0, 1000)[-2:]
+        (task,) = queue.tasks(job.id)
+    assert [event.kind for event in kept] == ["checkpointed", "retrying"]
+    assert (kept[1].cause, kept[1].reason) == ("preempted", GOING_DOWN)
+    assert (task.state, task.failures, task.losses) == ("ready", 0, 0)
     assert farm.family() == set()
     assert state(farm.settings) is None
     assert not (farm.settings.folder / STATE).exists()
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", farm.settings.port), timeout=1)
+
+
+def test_a_second_signal_does_not_wait_for_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    from farm.tiers import local
+
+    hurried: list[bool] = []
+
+    @contextmanager
+    def slow(
+        settings: Settings, build: Any, models: Path, hurry: threading.Event
+    ) -> Iterator[dict[str, Any]]:
+        yield {}
+        hurried.append(hurry.is_set())
+        os.kill(os.getpid(), signal.SIGTERM)
+        hurried.append(hurry.wait(10))
+
+    monkeypatch.setattr(local, "running", slow)
+    local.up(
+        Settings(), lambda handle: None, Path("models"), lambda _: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    assert hurried == [False, True]
