@@ -95,6 +95,7 @@ def spoken(place: str, remedies: Mapping[str, str], otherwise: str) -> Iterator[
         known = isinstance(error, OperationalError | InterfaceError)
         if not (known or error.connection_invalidated or type(error).__name__ == "DatabaseError"):
             raise
-        said = " ".join(str(error.orig).split())
+        diagnosis = getattr(error.orig, "diag", None)
+        said = " ".join(str(getattr(diagnosis, "message_primary", None) or error.orig).split())
         remedy = next((remedy for sign, remedy in remedies.items() if sign in said), otherwise)
         raise Unavailable(f"database {place}: {said}; {remedy}.") from error

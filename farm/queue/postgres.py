@@ -147,6 +147,8 @@ def connect(url: URL, patience: float) -> Engine:
             return
         try:
             connection.execute("")
+            # The look has begun a transaction.
+            connection.rollback()
         except psycopg.Error as error:
             raise DisconnectionError(str(error)) from error
 
