@@ -6,7 +6,7 @@ it is, is the memory plan's decision; sums and gradients are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +15,10 @@ from torch import Tensor
 from farm.engine.frame import Frame
 from farm.engine.gradient import Evaluator, Rows
 from farm.engine.mesh import Mesh
-from farm.engine.moments import Sums, level_sums
+from farm.engine.moments import Sums, add_sums, level_sums
 from farm.engine.objective import ContentAt, Place
 from farm.engine.patch import Patch
-from farm.engine.tiling import Tile
+from farm.engine.tiling import Tile, Window
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,33 @@ class Source:
         return list(self.evaluator.tiling(self.frame, self.halo, self.band))
 
     @torch.no_grad()
-    def features(self, tile: Tile) -> dict[str, tuple[Tensor, Place]]:
-        """Per tap, ``(n, c)`` features of the tile's own positions, and their place."""
-        pixels = self.frame.window(self.rows, self.origin, tile.span).to(self.dtype)
+    def features(self, inner: Window, outer: Window) -> dict[str, Features]:
+        """Per tap, the features at the positions of ``inner``, for which the net sees ``outer``."""
+        pixels = self.frame.window(self.rows, self.origin, outer).to(self.dtype)
         tape = self.evaluator.chain(self.taps).down(pixels)
         found = {}
         for tap in self.taps:
-            local, place = self.evaluator.place(tap, tile, self.frame)
-            found[tap] = Patch(tape.at(tap), local).flat, place
+            local, place = self.evaluator.place(tap, inner, outer, self.frame)
+            found[tap] = Features(self.evaluator.patch(tap, tape.at(tap), local), place)
         return found
+
+
+@dataclass(frozen=True)
+class Features:
+    """A window of a map, and where it lies."""
+
+    patch: Patch
+    place: Place
+
+    def at(self, place: Place) -> Tensor:
+        """A window inside this one, ``(h, w, c)``; a view."""
+        return self.patch.grid[place.window.within(self.place.window).slices]
+
+    def alone(self) -> Features:
+        """A copy without the rest of the map, which can go."""
+        map_ = self.patch.grid.contiguous().permute(2, 0, 1)[None]
+        inside = Window(0, map_.shape[2], 0, map_.shape[3])
+        return Features(Patch(map_, inside, self.patch.sides), self.place)
 
 
 @dataclass(frozen=True)
@@ -60,52 +78,44 @@ class Recomputed:
 
     source: Source
 
-    def of(self, tile: Tile) -> ContentAt:
+    def of(self, tile: Tile, inner: Window, outer: Window) -> ContentAt:
         """The tile's features, computed at the first question."""
-        return _once(lambda: {tap: flat for tap, (flat, _) in self.source.features(tile).items()})
+        found: dict[str, Features] = {}
+
+        def at(tap: str, place: Place) -> Tensor:
+            if not found:
+                found.update(self.source.features(inner, outer))
+            return found[tap].at(place)
+
+        return at
 
 
 class Kept:
     """Holds the features of every tile of this device's band."""
 
     def __init__(self, source: Source) -> None:
-        self._tiles = {
-            (tile.core.top, tile.core.left): {
-                tap: flat for tap, (flat, _) in source.features(tile).items()
-            }
-            for tile in source.tiles()
-        }
+        self._tiles: dict[Window, dict[str, Features]] = {}
+        for tile in source.tiles():
+            found = source.features(tile.reach, tile.span)
+            self._tiles[tile.core] = {tap: features.alone() for tap, features in found.items()}
 
-    def of(self, tile: Tile) -> ContentAt:
+    def of(self, tile: Tile, inner: Window, outer: Window) -> ContentAt:
         """The tile's features."""
-        found = self._tiles[tile.core.top, tile.core.left]
-        return lambda tap, place: found[tap]
+        found = self._tiles[tile.core]
+        return lambda tap, place: found[tap].at(place)
 
 
 def levels(source: Source, mesh: Mesh) -> dict[str, Sums]:
     """Per tap ``(count, Σc, Σc²)`` of the whole content, summed over tiles and devices."""
-    totals: dict[str, list[Tensor]] = {}
+    totals = {tap: level_sums(_nothing(source, tap)) for tap in sorted(source.taps)}
     for tile in source.tiles():
-        for tap, (flat, _) in source.features(tile).items():
-            found = level_sums(flat)
-            if tap in totals:
-                totals[tap] = [a + b for a, b in zip(totals[tap], found, strict=True)]
-            else:
-                totals[tap] = list(found)
-    for tap in source.taps - totals.keys():
-        width = source.evaluator.extractor.taps[tap].channels
-        totals[tap] = list(level_sums(source.rows.new_zeros(0, width, dtype=source.dtype)))
-    names = sorted(totals)
-    summed = mesh.add([value for tap in names for value in totals[tap]])
-    return {tap: tuple(summed[3 * i : 3 * i + 3]) for i, tap in enumerate(names)}
+        for tap, features in source.features(tile.core, tile.near).items():
+            add_sums([totals[tap]], [level_sums(features.patch)])
+    summed = mesh.add([value for sums in totals.values() for value in sums])
+    values = iter(value.to(source.dtype) for value in summed)
+    return {tap: tuple(next(values) for _ in sums) for tap, sums in totals.items()}
 
 
-def _once(compute: Callable[[], dict[str, Tensor]]) -> ContentAt:
-    found: dict[str, Tensor] = {}
-
-    def at(tap: str, place: Place) -> Tensor:
-        if not found:
-            found.update(compute())
-        return found[tap]
-
-    return at
+def _nothing(source: Source, tap: str) -> Patch:
+    width = source.evaluator.extractor.taps[tap].channels
+    return Patch(source.rows.new_zeros(1, width, 0, 0, dtype=source.dtype), Window(0, 0, 0, 0))

@@ -52,7 +52,8 @@ def layout_for(scale: Scale, evaluator: Evaluator, recipe: Recipe, speeds: Seque
     turns = frames(scale, recipe)
     tiling = evaluator.tiling(turns[0], recipe.taps)
     stride = max(evaluator.extractor.taps[tap].stride for tap in recipe.taps)
-    return plan_layout(turns, tiling, stride, speeds)
+    step = evaluator.grid[0] if evaluator.reproducible else stride
+    return plan_layout(turns, tiling, step, speeds)
 
 
 class Scene:
@@ -107,8 +108,9 @@ class Scene:
         rank = self.mesh.rank
         top, bottom = self.layout.needed[rank]
         kind = self._content.dtype
-        short = self.evaluator.recompute and kind == torch.float32
-        rows = resampled(self._content, scale, top, bottom, torch.float16 if short else kind)
+        # In 16 bits even where features are kept, or they would be others than those computed again.
+        short = torch.float16 if kind == torch.float32 else kind
+        rows = resampled(self._content, scale, top, bottom, short)
         found = []
         for frame in frames(scale, recipe):
             band = self.layout.band(rank, frame)

@@ -1,11 +1,15 @@
 """The exact gradient of the objective, tile by tile in two passes.
 
 Pass 1 adds up every tile's sums; the loss and its cotangents with respect to those sums are taken
-once; pass 2 pulls ``⟨cotangent, tile sums⟩`` back to each tile's pixels and adds that gradient, halo
-included, into the whole. Because sums are additive and the chain rule is linear this is the
-untiled gradient, to rounding (Galerne et al., "Scaling Painting Style Transfer", 2024, who crop where
-this adds and so need twice the halo). Over several devices each takes a band of tile rows, and the sums
-are added over the mesh between the passes.
+once; pass 2 pulls them back to each tile's pixels. Because sums are additive and the chain rule is
+linear this is the untiled gradient, to rounding (Galerne et al., "Scaling Painting Style Transfer",
+2024). Over several devices each takes a band of tile rows, and the sums are added over the mesh between
+the passes.
+
+Pass 2 comes in two forms. A tile that sees twice the halo computes its own pixels' gradient whole, in
+the very operations of the untiled one; with sums that do not depend on order (``blocks``) pictures are
+then the same to the last bit in every layout, wherever convolutions are. Or a tile pulls back its own
+features only and adds that gradient, halo included, into the whole: half the halo, other roundings.
 
 Rows of the gradient are handed out as soon as no later tile can add to them, and no later tile reads
 those pixels either: an optimiser may step them in place, and the whole gradient is never held.
@@ -21,6 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from farm.engine.blocks import Sides, block_sides
 from farm.engine.extractor import RGB, Extractor
 from farm.engine.frame import MARGIN, Frame
 from farm.engine.mesh import Alone, Mesh
@@ -28,7 +33,7 @@ from farm.engine.moments import Sums, add_sums
 from farm.engine.objective import ContentAt, Objective, Place
 from farm.engine.patch import Patch
 from farm.engine.tape import Chain, Tape
-from farm.engine.tiling import Tile, Tiling, Window, plan_tiling
+from farm.engine.tiling import TALL, WIDE, Tile, Tiling, Window, plan_tiling
 from farm.engine.variation import add_variation_gradient, squared_differences
 
 Rows = tuple[int, int]
@@ -54,6 +59,9 @@ class Evaluator:
         keep: tiles whose maps are kept from pass 1 to pass 2 instead of being computed again.
         tf32: lets a GPU round float32 convolutions to TensorFloat-32.
         recompute: the content's features are computed again for every tile instead of being kept.
+        reproducible: the same bits in every layout whose tiles are not smaller than the grid, for twice
+            the halo in pass 2.
+        grid: rows and columns in pixels of the cells that sums are taken in; multiples of all strides.
     """
 
     extractor: Extractor
@@ -62,6 +70,8 @@ class Evaluator:
     keep: int = 1
     tf32: bool = False
     recompute: bool = False
+    reproducible: bool = True
+    grid: Sides = (TALL, WIDE)
 
     def __call__(self, picture: Tensor, objective: Objective) -> Gradient:
         """Loss and gradient at ``(1, 3, h, w)`` in [0, 1], on one device."""
@@ -82,8 +92,8 @@ class Evaluator:
         return Sweep(self, rows, objective, origin, band, mesh or Alone(rows.device))
 
     def sums(self, picture: Tensor, objective: Objective) -> list[Sums]:
-        """The objective's sums over the whole picture."""
-        return self.sweep(picture, objective).local_sums()
+        """The objective's sums over the whole picture, in its precision."""
+        return _as(picture.dtype, self.sweep(picture, objective).local_sums())
 
     def chain(self, taps: frozenset[str]) -> Chain:
         """The net down to the deepest of the taps, prepared once."""
@@ -99,18 +109,23 @@ class Evaluator:
         """The tiles of a frame's band for these taps."""
         known = [self.extractor.taps[name] for name in taps]
         return plan_tiling(
-            frame.rows, frame.columns, self.tile, band=band,
+            frame.rows, frame.columns, self.tile, band=band, grid=self.grid, margin=MARGIN,
+            added=not self.reproducible,
             radius=max(tap.radius for tap in known), stride=max(tap.stride for tap in known),
         )  # fmt: skip
 
-    def place(self, tap: str, tile: Tile, frame: Frame) -> tuple[Window, Place]:
-        """A tile's own positions at a tap, without the margin: in its map, and in the frame's."""
+    def place(self, tap: str, inner: Window, outer: Window, frame: Frame) -> tuple[Window, Place]:
+        """The positions of ``inner`` at a tap, less the margin: in ``outer``'s map, in the frame's."""
         stride = self.extractor.taps[tap].stride
         rows, columns = frame.rows // stride, frame.columns // stride
-        inside = tile.core.intersection(frame.proper).coarsened(stride, rows, columns)
-        local = inside.within(tile.span.coarsened(stride, rows, columns))
+        inside = inner.intersection(frame.proper).coarsened(stride, rows, columns)
+        local = inside.within(outer.coarsened(stride, rows, columns))
         place = inside.within(frame.proper.coarsened(stride, rows, columns))
         return local, Place(place, stride, frame.down, frame.across)
+
+    def patch(self, tap: str, map_: Tensor, local: Window) -> Patch:
+        """A window of a tap's map, with the blocks that its sums are taken in."""
+        return Patch(map_, local, block_sides(self.extractor.taps[tap].stride, self.grid))
 
 
 class Sweep:
@@ -153,18 +168,20 @@ class Sweep:
         rough = self._roughness()
         flat = self._mesh.add([rough, *(value for sums in found for value in sums)])
         values = iter(flat[1:])
-        whole = [tuple(next(values) for _ in sums) for sums in found]
+        whole = _as(rough.dtype, [tuple(next(values) for _ in sums) for sums in found])
         loss, cotangents = self._objective.cotangents(whole)
         return loss + self._shade * flat[0], self._slopes(whole, cotangents)
 
     @torch.no_grad()
     def local_sums(self, keep: int = 0) -> list[Sums]:
-        """The sums over this band alone; the first ``keep`` tiles' maps stay for pass 2."""
+        """The sums over this band alone, float64; the first ``keep`` tiles' maps stay for pass 2."""
         total = self._no_sums()
         for tile in self._tiling:
-            tape = self._chain.down(self._pixels(tile))
-            add_sums(total, self._tile_sums(tile, tape))
-            if len(self._kept) < keep:
+            stays = len(self._kept) < keep
+            outer = tile.span if stays else tile.near
+            tape = self._chain.down(self._pixels(outer))
+            add_sums(total, self._tile_sums(tile, outer, tape))
+            if stays:
                 self._kept[tile] = tape
         return total
 
@@ -176,9 +193,8 @@ class Sweep:
         rows = list(self._tiling.rows)
         for number, row in enumerate(rows):
             for tile in row:
-                tape = self._kept.pop(tile, None) or self._chain.down(self._pixels(tile))
-                pixels = self._pulled(tile, tape, slopes)
-                strips.add(*self._frame.fold(pixels, tile.span))
+                tape = self._kept.pop(tile, None) or self._chain.down(self._pixels(tile.span))
+                strips.add(*self._pulled(tile, tape, slopes))
             last = number + 1 == len(rows)
             yield from strips.ready(None if last else self._final_before(rows[number + 1][0]))
         if not rows:
@@ -192,22 +208,23 @@ class Sweep:
         reached = self._frame.down + following.span.top - MARGIN
         return min(reached, self._frame.height - MARGIN - 1)
 
-    def _pixels(self, tile: Tile) -> Tensor:
-        return self._frame.window(self._rows, self._origin, tile.span)
+    def _pixels(self, window: Window) -> Tensor:
+        return self._frame.window(self._rows, self._origin, window)
 
-    def _tile_sums(self, tile: Tile, tape: Tape) -> list[Sums]:
-        objective, content = self._objective, self._content(tile)
-        places = {tap: self._evaluator.place(tap, tile, self._frame) for tap in objective.taps}
-        patches = {tap: Patch(tape.at(tap), local) for tap, (local, _) in places.items()}
+    def _tile_sums(self, tile: Tile, outer: Window, tape: Tape) -> list[Sums]:
+        objective, evaluator = self._objective, self._evaluator
+        content = self._content(tile, tile.core, outer)
+        places = {tap: evaluator.place(tap, tile.core, outer, self._frame) for tap in objective.taps}
+        patches = {tap: evaluator.patch(tap, tape.at(tap), local) for tap, (local, _) in places.items()}
         return [term.sums(patches[term.tap], places[term.tap][1], content) for term in objective.terms]
 
-    def _pulled(self, tile: Tile, tape: Tape, slopes: list[object]) -> Tensor:
-        """The gradient with respect to the tile's span."""
-        content = self._content(tile)
+    def _pulled(self, tile: Tile, tape: Tape, slopes: list[object]) -> tuple[int, int, Tensor]:
+        """First row, first column, and from there on the gradient that this tile has to add."""
+        content = self._content(tile, tile.reach, tile.span)
         pairs = list(zip(self._objective.terms, slopes, strict=True))
 
         def add(tap: str, map_: Tensor, gradient: Tensor) -> None:
-            local, place = self._evaluator.place(tap, tile, self._frame)
+            local, place = self._evaluator.place(tap, tile.reach, tile.span, self._frame)
             here, there = Patch(map_, local), Patch(gradient, local)
             for term, known in pairs:
                 if term.tap == tap:
@@ -217,9 +234,11 @@ class Sweep:
         pixels = self._chain.up(tape, add)
         if self._factor != 1:
             pixels /= self._factor
-        core, proper = self._local(tile)
-        add_variation_gradient(source, core, proper, self._shade, pixels)
-        return pixels
+        add_variation_gradient(source, *self._local(tile.reach, tile.span), self._shade, pixels)
+        if self._tiling.added:
+            return self._frame.fold(pixels, tile.span)
+        down, across = tile.core.within(tile.span).slices
+        return self._frame.fold(pixels[..., down, across], tile.core)
 
     @property
     def _factor(self) -> float:
@@ -241,18 +260,19 @@ class Sweep:
         total = self._rows.new_zeros(())
         if self._objective.variation:
             for tile in self._tiling:
-                total = total + squared_differences(self._pixels(tile), *self._local(tile))
+                local = self._local(tile.core, tile.near)
+                total = total + squared_differences(self._pixels(tile.near), *local)
         return total
 
-    def _local(self, tile: Tile) -> tuple[Window, Window]:
-        """The tile's core and the picture proper, both as far as the tile sees, in its own pixels."""
+    def _local(self, inner: Window, outer: Window) -> tuple[Window, Window]:
+        """``inner`` and the picture proper as far as ``outer`` goes, in the pixels of that."""
         proper = self._frame.proper
-        core = tile.core.intersection(proper)
-        return core.within(tile.span), proper.intersection(tile.span).within(tile.span)
+        inside = inner.intersection(proper).within(outer)
+        return inside, proper.intersection(outer).within(outer)
 
-    def _content(self, tile: Tile) -> ContentAt:
+    def _content(self, tile: Tile, inner: Window, outer: Window) -> ContentAt:
         content = self._objective.content
-        return _no_content if content is None else content.of(tile)
+        return _no_content if content is None else content.of(tile, inner, outer)
 
     def _no_sums(self) -> list[Sums]:
         """What a band without rows adds: nothing, in the right shapes."""
@@ -260,10 +280,10 @@ class Sweep:
 
         def nothing(tap: str, place: Place) -> Tensor:
             kind = self._rows.dtype if tap == RGB else precision
-            return self._rows.new_zeros(0, extractor.taps[tap].channels, dtype=kind)
+            return self._rows.new_zeros(0, 0, extractor.taps[tap].channels, dtype=kind)
 
         empty = Place(Window(0, 0, 0, 0), 1)
-        maps = [nothing(term.tap, empty).T[None, ..., None] for term in self._objective.terms]
+        maps = [nothing(term.tap, empty).permute(2, 0, 1)[None] for term in self._objective.terms]
         return [
             term.sums(Patch(map_, empty.window), empty, nothing)
             for term, map_ in zip(self._objective.terms, maps, strict=True)
@@ -299,6 +319,10 @@ class _Strips:
         if done.shape[2]:
             yield self._top, done
             self._top += done.shape[2]
+
+
+def _as(kind: torch.dtype, sums: list[Sums]) -> list[Sums]:
+    return [tuple(value.to(kind) for value in found) for found in sums]
 
 
 def _no_content(tap: str, place: Place) -> Tensor:

@@ -31,23 +31,22 @@ class Layout:
         return min(top, frame.rows), frame.rows if last and top < bottom else min(bottom, frame.rows)
 
 
-def plan_layout(
-    frames: Sequence[Frame], tiling: Tiling, stride: int, speeds: Sequence[float]
-) -> Layout:
-    """Bands as high as the devices are fast, on multiples of the stride.
+def plan_layout(frames: Sequence[Frame], tiling: Tiling, step: int, speeds: Sequence[float]) -> Layout:
+    """Bands as high as the devices are fast, on multiples of ``step`` from the picture's first row.
 
     Args:
         frames: of the iterations to come; the first leaves nothing out.
-        tiling: of the first, whose halo counts.
+        tiling: of the first, whose sight counts.
         speeds: of the ranks, in any unit. Ranks that would get hardly more than a halo get nothing.
     """
     whole = frames[0]
-    bands = split_rows(whole.rows, stride, speeds, max(2 * tiling.halo, 4 * stride))
+    inside = split_rows(whole.rows - MARGIN, step, speeds, max(2 * tiling.halo, step))
+    bands = tuple((top and top + MARGIN, bottom and bottom + MARGIN) for top, bottom in inside)
     owned = tuple(_owned(band, whole) for band in bands)
     needed = tuple(
-        _needed(band, own, frames, tiling.halo) for band, own in zip(bands, owned, strict=True)
+        _needed(band, own, frames, tiling.sight) for band, own in zip(bands, owned, strict=True)
     )
-    return Layout(tuple(bands), owned, needed)
+    return Layout(bands, owned, needed)
 
 
 def _owned(band: Rows, frame: Frame) -> Rows:

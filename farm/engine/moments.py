@@ -14,13 +14,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from farm.engine.blocks import add_exactly, blocks, finer, grain_of, levels, products
 from farm.engine.patch import Patch
 
 Sums = tuple[Tensor, ...]
 """Additive sums of one term, each of fixed shape whatever the window."""
 
-_BLOCKS, _LEAST_BLOCK, _MOST_BLOCK = 32, 128, 1024
 _LOW = (torch.bfloat16, torch.float16)
+_MASK_GRAIN = 2.0**-24
+_ENERGY = 4.0
+"""Mean square of features where no target tells it."""
 
 
 def accumulator(features: Tensor) -> Tensor:
@@ -28,47 +31,27 @@ def accumulator(features: Tensor) -> Tensor:
     return features if features.dtype == torch.float64 else features.float()
 
 
-def products(a: Tensor, b: Tensor) -> Tensor:
-    """``Σ aᵀ b`` of ``(n, c)`` and ``(n, d)``: ``(c, d)`` in float32, or float64 where given.
+def style_sums(patch: Patch, weight: Tensor | None = None, energy: Tensor | None = None) -> Sums:
+    """``(count, Σ w f, Σ w f fᵀ)`` of a window's features: ``()``, ``(c,)``, ``(c, c)`` in float64.
 
-    Matrix products of 16-bit numbers add up in float32 but hand back 16 bits. Taken in blocks of
-    positions whose results are added in float32, those roundings (2⁻⁹ at most) average out.
-    Casting the features instead takes several times as long.
+    Args:
+        weight: a mask ``(h, w)`` of the window's positions, 1 everywhere if absent.
+        energy: mean of ``f²`` per channel ``(c,)`` that is expected; it sets how finely sums are kept.
     """
-    if a.dtype not in _LOW:
-        return a.T @ b
-    block = min(_MOST_BLOCK, max(_LEAST_BLOCK, a.shape[0] // _BLOCKS))
-    blocks, width = a.shape[0] // block, a.shape[1]
-    total = a.new_zeros(width, b.shape[1], dtype=torch.float32)
-    whole = blocks * block
-    if blocks:
-        left = a[:whole].view(blocks, block, width).transpose(1, 2)
-        total += torch.bmm(left, b[:whole].view(blocks, block, -1)).sum(0, dtype=torch.float32)
-    if whole < a.shape[0]:
-        total += a[whole:].float().T @ b[whole:].float()
-    return total
-
-
-def style_sums(patch: Patch, weight: Tensor | None = None) -> Sums:
-    """``(count, Σ w f, Σ w f fᵀ)`` of a window's features: shapes ``()``, ``(c,)``, ``(c, c)``.
-
-    ``weight`` is a mask ``(n,)`` of the window's positions, 1 everywhere if absent.
-    """
-    if weight is None and patch.wide:
-        whole, edges = _plain_sums(patch.rows), _plain_sums(patch.edges)
-        return tuple(a - b for a, b in zip(whole, edges, strict=True))
-    features = patch.flat
+    grid, grain = patch.grid, _grain(energy, patch)
+    count, first, second = _zeros(patch, 0), _zeros(patch, 1), _zeros(patch, 2)
     if weight is None:
-        return _plain_sums(features)
-    mask = weight.to(features.dtype)[:, None]
-    count = weight.to(_kind(features)).sum()
-    return count, products(mask, features)[0], products(features * mask, features)
-
-
-def _plain_sums(features: Tensor) -> Sums:
-    one = features.new_ones(features.shape[0], 1)
-    count = features.new_tensor(float(features.shape[0]), dtype=_kind(features))
-    return count, products(one, features)[0], products(features, features)
+        count += float(grid.shape[0] * grid.shape[1])
+        for (features,) in blocks(patch.sides, grid):
+            add_exactly(first, levels(features), finer(grain))
+            add_exactly(second, products(features, features), torch.outer(grain, grain))
+        return count, first, second
+    for features, mask in blocks(patch.sides, grid, weight[..., None]):
+        inside = features * mask.to(features.dtype)
+        add_exactly(count, levels(mask)[:, 0], _MASK_GRAIN)
+        add_exactly(first, levels(inside), finer(grain))
+        add_exactly(second, products(inside, features), torch.outer(grain, grain))
+    return count, first, second
 
 
 @dataclass(frozen=True)
@@ -125,17 +108,28 @@ class Moments:
         return self.second - torch.outer(self.mean, self.mean)
 
 
-def level_sums(features: Tensor) -> Sums:
-    """``(count, Σc, Σc²)`` per channel of the content's ``(n, c)`` features."""
-    wide = accumulator(features)
-    count = wide.new_tensor(float(wide.shape[0]))
-    return count, wide.sum(0), wide.square().sum(0)
+def level_sums(patch: Patch) -> Sums:
+    """``(count, Σc, Σc²)`` per channel of the content's features in a window; float64."""
+    grid, grain = patch.grid, _grain(None, patch)
+    count, level, square = _zeros(patch, 0), _zeros(patch, 1), _zeros(patch, 1)
+    count += float(grid.shape[0] * grid.shape[1])
+    for (features,) in blocks(patch.sides, grid):
+        wide = accumulator(features)
+        add_exactly(level, levels(wide), finer(grain))
+        add_exactly(square, levels(wide.square()), grain.square())
+    return count, level, square
 
 
-def content_sums(features: Tensor, target: Tensor) -> Sums:
-    """``(Σg, Σg², Σgc)`` per channel of ``(n, c)`` features and the content's at the same positions."""
-    picture, wanted = accumulator(features), accumulator(target)
-    return picture.sum(0), picture.square().sum(0), (picture * wanted).sum(0)
+def content_sums(patch: Patch, target: Tensor, energy: Tensor | None = None) -> Sums:
+    """``(Σg, Σg², Σgc)`` per channel of features and the content's ``(h, w, c)`` there; float64."""
+    grain = _grain(energy, patch)
+    level, square, cross = (_zeros(patch, 1) for _ in range(3))
+    for features, content in blocks(patch.sides, patch.grid, target):
+        picture, wanted = accumulator(features), accumulator(content)
+        add_exactly(level, levels(picture), finer(grain))
+        add_exactly(square, levels(picture.square()), grain.square())
+        add_exactly(cross, levels(picture * wanted), grain.square())
+    return level, square, cross
 
 
 def content_pull(features: Tensor, target: Tensor, cotangents: Sums) -> Tensor:
@@ -156,5 +150,12 @@ def add_sums(total: Sequence[Sums], part: Sequence[Sums]) -> None:
             value.add_(more)
 
 
-def _kind(features: Tensor) -> torch.dtype:
-    return torch.float64 if features.dtype == torch.float64 else torch.float32
+def _grain(energy: Tensor | None, patch: Patch) -> Tensor:
+    """Per channel; see ``grain_of``."""
+    if energy is None:
+        energy = patch.grid.new_full((patch.channels,), _ENERGY, dtype=torch.float64)
+    return grain_of(energy)
+
+
+def _zeros(patch: Patch, dimensions: int) -> Tensor:
+    return patch.grid.new_zeros((patch.channels,) * dimensions, dtype=torch.float64)

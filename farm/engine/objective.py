@@ -55,14 +55,14 @@ class Place:
 
 
 ContentAt = Callable[[str, Place], Tensor]
-"""The content's features at a tap and a place, ``(n, c)``."""
+"""The content's features at a tap and a place, ``(h, w, c)``."""
 
 
 class Content(Protocol):
     """Where the content's features come from: kept maps, or its pixels through the net again."""
 
-    def of(self, tile: Tile) -> ContentAt:
-        """The features for one tile's core."""
+    def of(self, tile: Tile, inner: Window, outer: Window) -> ContentAt:
+        """The features at a tile's ``inner`` positions, for which the net must see ``outer``."""
         ...
 
 
@@ -111,7 +111,7 @@ class StyleTerm:
 
     def sums(self, patch: Patch, place: Place, content: ContentAt) -> Sums:
         """``(count, Σ w f, Σ w f fᵀ)`` there."""
-        return style_sums(patch, self._inside(place))
+        return style_sums(patch, self._inside(place), self.energy)
 
     def slopes(self, sums: Sums, cotangents: Sums, kind: torch.dtype) -> Slopes:
         """A matrix and a vector."""
@@ -121,7 +121,8 @@ class StyleTerm:
         self, patch: Patch, gradient: Patch, place: Place, content: ContentAt, slopes: Slopes
     ) -> None:
         """Adds ``w (b + A f)``."""
-        add_style_gradient(patch, gradient, self._inside(place), slopes)
+        mask = self._inside(place)
+        add_style_gradient(patch, gradient, None if mask is None else mask.flatten(), slopes)
 
     def loss(self, sums: Sums) -> Tensor:
         """The weighted mean of the distances to the styles."""
@@ -132,7 +133,13 @@ class StyleTerm:
     def _inside(self, place: Place) -> Tensor | None:
         if self.mask is None:
             return None
-        return mask_at(self.mask[place.pixels.slices], place.stride).flatten()
+        return mask_at(self.mask[place.pixels.slices], place.stride)
+
+    @property
+    def energy(self) -> Tensor | None:
+        """The mean of ``f²`` per channel in the style that has most of it, None without a style."""
+        found = [target.second.diagonal() for _, target in self.targets]
+        return torch.stack(found).amax(0) if found else None
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,8 @@ class ContentTerm:
 
     def sums(self, patch: Patch, place: Place, content: ContentAt) -> Sums:
         """``(Σg, Σg², Σgc)`` per channel there."""
-        return content_sums(patch.flat, content(self.tap, place))
+        count, _, square = self.level
+        return content_sums(patch, content(self.tap, place), square / count)
 
     def slopes(self, sums: Sums, cotangents: Sums, kind: torch.dtype) -> Sums:
         """The cotangents as they are."""
@@ -158,7 +166,8 @@ class ContentTerm:
         self, patch: Patch, gradient: Patch, place: Place, content: ContentAt, slopes: Sums
     ) -> None:
         """Adds ``a + 2 b g + d c``."""
-        gradient.add(content_pull(patch.flat, content(self.tap, place), slopes))
+        wanted = content(self.tap, place).reshape(-1, patch.channels)
+        gradient.add(content_pull(patch.flat, wanted, slopes))
 
     def loss(self, sums: Sums) -> Tensor:
         """One minus the mean correlation."""

@@ -1,8 +1,8 @@
 """A window of a feature map as rows of positions, with as little copying as memory's order allows.
 
-Maps are kept channels last: whole rows of positions lie together, windows of them do not. Sums over a
-window are therefore taken over its whole rows, less what lies left and right of it, and gradients are
-added to whole rows and the edges put back. Copying the window instead is a pass over memory each time.
+Maps are kept channels last: whole rows of positions lie together, windows of them do not. Gradients are
+therefore added to whole rows and the edges put back. Copying the window instead is a pass over memory
+each time.
 """
 
 from __future__ import annotations
@@ -12,21 +12,28 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from farm.engine.blocks import Sides, block_sides
 from farm.engine.tiling import Window
 
 
 class Patch:
-    """The window ``local`` of a map ``(1, c, h, w)``."""
+    """The window ``local`` of a map ``(1, c, h, w)``, summed in blocks of ``sides`` positions."""
 
-    def __init__(self, map_: Tensor, local: Window) -> None:
+    def __init__(self, map_: Tensor, local: Window, sides: Sides | None = None) -> None:
+        self.sides = sides or block_sides(1)
         self._grid = map_[0].permute(1, 2, 0)[local.top : local.bottom]
         self._left, self._right = local.left, local.right
         self.channels = map_.shape[1]
 
+    @property
+    def grid(self) -> Tensor:
+        """``(h, w, c)``: a view of the window."""
+        return self._grid[:, self._left : self._right]
+
     @cached_property
     def flat(self) -> Tensor:
         """``(n, c)``: a row per position of the window, copied together."""
-        return self._grid[:, self._left : self._right].reshape(-1, self.channels)
+        return self.grid.reshape(-1, self.channels)
 
     @property
     def wide(self) -> bool:
@@ -54,5 +61,5 @@ class Patch:
 
     def add(self, flat: Tensor) -> None:
         """Add ``(n, c)`` values to the window, in place."""
-        here = self._grid[:, self._left : self._right]
+        here = self.grid
         here += flat.view(here.shape)

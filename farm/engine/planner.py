@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from farm.engine.taps import Tap
-from farm.engine.tiling import side
+from farm.engine.tiling import TALL, WIDE, side
 from farm.errors import TooLarge
 
 SAFETY = 0.85
@@ -48,17 +48,24 @@ class Net:
         width: bytes of a number in the convolutions' precision.
         overhead: measured bytes of a tile at work over those of its maps; convolutions need room of
             their own.
+        reproducible: as the evaluator has it: for twice the halo in pass 2.
     """
 
     taps: Sequence[Tap]
     content: Sequence[str]
     width: int = 4
     overhead: float = 1.6
+    reproducible: bool = True
 
     @property
     def halo(self) -> int:
-        """Pixels that a tile sees around its core."""
+        """Pixels around a tile's core that its features are made of."""
         return -(-max(tap.radius for tap in self.taps) // self.stride) * self.stride
+
+    @property
+    def sight(self) -> int:
+        """Pixels around its core that a tile sees in pass 2."""
+        return 2 * self.halo if self.reproducible else self.halo
 
     @property
     def stride(self) -> int:
@@ -166,7 +173,7 @@ def _plans(demand: Demand, net: Net, room: float, tile: int | None) -> Iterator[
         if least > room:
             continue
         tiles = _count(demand, net, tile)
-        each = _span(demand, net, tile) * net.maps
+        each = _seen(demand, net, tile, net.sight) * net.maps
         # The tape at work is one of those that are kept while pass 2 goes through them.
         keep = int(min(tiles, (room - least) // each + 1))
         total = _bytes(demand, net, tile, keep - 1, recompute=recompute)
@@ -175,38 +182,56 @@ def _plans(demand: Demand, net: Net, room: float, tile: int | None) -> Iterator[
 
 def _bytes(demand: Demand, net: Net, tile: int | None, kept: int, *, recompute: bool) -> float:
     """Peak bytes with ``kept`` tapes beside the one at work."""
-    span = _span(demand, net, tile)
-    tape = span * net.maps * (net.overhead + kept)
-    content = demand.pixels * (CONTENT_BYTES if recompute else demand.frames * net.features)
-    band = side(demand.height, tile, net.stride) + 2 * net.halo
+    tape = _seen(demand, net, tile, net.sight) * net.maps * (net.overhead + kept)
+    content: float = demand.pixels * CONTENT_BYTES
+    if not recompute:
+        around = net.halo if net.reproducible else 0
+        positions = _count(demand, net, tile) * _seen(demand, net, tile, around)
+        content += max(demand.pixels, positions) * demand.frames * net.features
+    tall, _ = _core(demand, net, tile)
+    band = tall + 2 * net.sight
     strips = 2 * PIXEL * min(band, demand.height + 2 * MARGIN) * demand.width
     return FIXED_BYTES + demand.steady + content + strips + tape
 
 
-def _span(demand: Demand, net: Net, tile: int | None) -> int:
-    """Pixels that the largest tile sees."""
+def _core(demand: Demand, net: Net, tile: int | None) -> tuple[int, int]:
+    """The sides of the largest core."""
+    sizes, steps = (demand.height, demand.width), (TALL, WIDE)
+    tall, wide = (
+        side(size, tile, net.stride, step) + MARGIN for size, step in zip(sizes, steps, strict=True)
+    )
+    return tall, wide
+
+
+def _seen(demand: Demand, net: Net, tile: int | None, around: int) -> int:
+    """Pixels of the largest core and so many around it."""
     sizes = (demand.height + 2 * MARGIN, demand.width + 2 * MARGIN)
-    tall, wide = (min(side(size, tile, net.stride) + 2 * net.halo, size) for size in sizes)
+    tall, wide = (
+        min(core + 2 * around, size) for core, size in zip(_core(demand, net, tile), sizes, strict=True)
+    )
     return tall * wide
 
 
 def _count(demand: Demand, net: Net, tile: int | None) -> int:
-    sizes = (demand.height + 2 * MARGIN, demand.width + 2 * MARGIN)
-    down, across = (-(-size // side(size, tile, net.stride)) for size in sizes)
+    sizes, cores = (demand.height, demand.width), _core(demand, net, tile)
+    down, across = (-(-size // (core - MARGIN)) for size, core in zip(sizes, cores, strict=True))
     return down * across
 
 
 def _work(demand: Demand, net: Net, tile: int | None, keep: int, *, recompute: bool) -> float:
     """Multiplications of an iteration over those of the untiled one with everything kept."""
+    near = span = 1.0
     tiles = _count(demand, net, tile)
-    share = 1.0
     if tile is not None:
-        share = tiles * _span(demand, net, tile) / max(1, demand.pixels)
-    again = 1 - keep / tiles
-    both = (2 + again) * net.work
+        near, span = (
+            max(1.0, tiles * _seen(demand, net, tile, around) / demand.pixels)
+            for around in (net.halo, net.sight)
+        )
+    kept = keep / tiles
+    both = net.work * (2 * span + (1 - kept) * near)
     if recompute:
-        both += 2 * net.content_work
-    return max(1.0, share) * both / (2 * net.work)
+        both += net.content_work * (near + span)
+    return both / (2 * net.work)
 
 
 def _products(taps: Sequence[Tap]) -> float:

@@ -39,7 +39,7 @@ class Quality(Value):
 
 
 class EngineOptions(Value):
-    """How the work is done; the picture is the same whatever these say."""
+    """How the work is done; but for its precision the picture is the same whatever these say."""
 
     tile: int | Literal["auto", "untiled"] = Field(
         default="auto", description="Side of the tiles in pixels; 'auto' goes by the memory."
@@ -47,6 +47,12 @@ class EngineOptions(Value):
     precision: Literal["auto", "float32", "tfloat32", "bfloat16", "float16"] = "auto"
     devices: int = Field(
         default=1, ge=1, le=64, description="Processors or GPUs that share the picture."
+    )
+
+    reproducible: bool = Field(
+        default=True,
+        description="Every size of tiles from 256 px on and every number of processors gives the same "
+        "bits; without it small tiles are faster and round differently.",
     )
 
     @field_validator("tile")

@@ -106,12 +106,12 @@ def by_autograd(picture: Tensor, objective: Objective, evaluator: Evaluator) -> 
     proper = leaf[..., frame.down :, frame.across :]
     features = evaluator.extractor(reflected(proper), objective.taps)
     everything = Window(0, frame.rows, 0, frame.columns)
-    whole = Tile(everything, everything)
+    whole = Tile(everything, everything, everything, everything)
     assert objective.content is not None
-    content = objective.content.of(whole)
+    content = objective.content.of(whole, everything, everything)
     sums = []
     for term in objective.terms:
-        local, place = evaluator.place(term.tap, whole, frame)
+        local, place = evaluator.place(term.tap, everything, everything, frame)
         assert isinstance(place, Place)
         sums.append(term.sums(Patch(features[term.tap], local), place, content))
     loss = objective.loss(sums) + objective.variation * total_variation(proper)

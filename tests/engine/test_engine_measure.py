@@ -59,19 +59,24 @@ def test_vgg_takes_what_is_known_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tile", "keep", "explained"),
+    ("tile", "keep", "added", "pixels"),
     [
-        pytest.param(None, 1, 1.0, id="untiled"),
-        pytest.param(None, 0, 1.5, id="untiled, but forward twice"),
-        pytest.param(32, 4, 4 * 36**2 / 64**2, id="halos"),
-        pytest.param(32, 0, 1.5 * 4 * 36**2 / 64**2, id="halos and forward twice"),
-        pytest.param(32, 1, (2 * 4 + 3) / 8 * 4 * 36**2 / 64**2, id="three of four forward twice"),
+        pytest.param(None, 1, False, 96**2, id="untiled"),
+        pytest.param(None, 0, False, 1.5 * 96**2, id="untiled, but forward twice"),
+        pytest.param(32, 4, True, 4 * 52**2, id="halos"),
+        pytest.param(32, 0, True, 1.5 * 4 * 52**2, id="halos and forward twice"),
+        pytest.param(32, 1, True, (2 * 4 + 3) / 8 * 4 * 52**2, id="three of four forward twice"),
+        pytest.param(32, 4, False, 4 * 56**2, id="twice the halo"),
+        pytest.param(32, 0, False, 4 * 56**2 + 2 * 52**2, id="twice the halo, but not in pass 1"),
     ],
 )
-def test_what_halo_and_second_pass_explain(tile: int | None, keep: int, explained: float) -> None:
-    # 32 × 32 and a margin of 16 make 64 × 64: four corners of 32 with a halo of 4 on two sides.
-    evaluator = Evaluator(tiny_net(), tile, keep=keep)
-    assert explained_by_tiles(evaluator, [Frame(32, 32)], TINY.taps) == pytest.approx(explained)
+def test_what_halo_and_second_pass_explain(
+    tile: int | None, keep: int, added: bool, pixels: float
+) -> None:
+    # 64 × 64 and a margin of 16 make 96 × 96: four corners of 48 with a halo of 4 on two sides.
+    evaluator = Evaluator(tiny_net(), tile, keep=keep, reproducible=not added)
+    explained = explained_by_tiles(evaluator, [Frame(64, 64)], TINY.taps)
+    assert explained == pytest.approx(pixels / 96**2)
 
 
 @pytest.mark.parametrize(("rate", "half"), [(2.5, 0.03), (0.04, 0.0), (0.7, 1.5)])
