@@ -18,7 +18,7 @@ from farm.spec.event import Done, Started
 
 LEASE = 30.0
 PROJECTS = 4
-TASKS_PER_JOB = 100
+TASKS_PER_JOB = 50
 
 
 @dataclass

@@ -18,8 +18,8 @@ LIMITS = settings(
 )
 MACHINES = [
     pytest.param(MemoryMachine, 30, id="memory"),
-    pytest.param(SqliteMachine, 15, id="sqlite"),
-    pytest.param(PostgresMachine, 8, id="postgres"),
+    pytest.param(SqliteMachine, 12, id="sqlite"),
+    pytest.param(PostgresMachine, 6, id="postgres"),
 ]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from audit import findings
-from queue_cases import address, job_spec, progress
+from postgres_cases import schema
+from queue_cases import database, job_spec, progress
 from sqlalchemy import Engine, event, text
 
 from farm.clock import ManualClock
@@ -54,7 +55,10 @@ FILL = (
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def queue(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[SqlQueue]:
     folder = tmp_path_factory.mktemp("plans")
-    with closing(open_queue(address(request.param, folder), ManualClock())) as queue:
+    with ExitStack() as stack:
+        own = request.param == "sqlite"
+        url = database(folder) if own else stack.enter_context(schema())
+        queue = stack.enter_context(closing(open_queue(url, ManualClock())))
         numbers = NUMBERS[queue._engine.dialect.name]
         sizes = {"jobs": JOBS - 1, "tasks": JOBS * TASKS - 1, "projects": 3}
         of = {name: numbers.format(last=last) for name, last in sizes.items()}
