@@ -8,7 +8,9 @@ and a grace has passed; see ``farm.dispatch.burial``.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
+from collections.abc import Callable
 
 from farm.dispatch.desk import Desk, devices_of, eased, settle
 from farm.dispatch.notice import Notice, fits
@@ -16,11 +18,13 @@ from farm.dispatch.past import history_of, rerouted, tried_pools
 from farm.dispatch.ports import Run, Stop
 from farm.dispatch.retry import History, cause_of, conditions, decide, reason_of
 from farm.engine.manifest import blobs_of
-from farm.errors import FarmError, StaleLease
+from farm.errors import FarmError, StaleLease, Unavailable
 from farm.spec.event import Checkpointed, Done, Event, Progress, Rendition, Routed, Started
 from farm.spec.record import Lease
 from farm.spec.routing import Decision
 
+log = logging.getLogger(__name__)
+AGAIN_SECONDS = 1.0
 _RANK: dict[Stop | None, int] = {None: 0, "move": 1, "pause": 2, "cancel": 3}
 """A wish gives way only to a stronger one."""
 
@@ -85,10 +89,12 @@ class Attempt:
 
     def leave(self, notice: Notice) -> None:
         """Its machine goes away: move it, with a checkpoint where one still fits before that."""
+        if self._wish:
+            return  # a checkpoint that was begun in time must not be cut off by a later look
         if self._run is None or fits(notice, self._desk.clock, self._keeping()):
             self.stop("move", notice.reason)
             return
-        self._wish, self._why = self._wish or "move", notice.reason
+        self._wish, self._why = "move", notice.reason
         self._run.kill()
 
     def go(self) -> str:
@@ -149,7 +155,7 @@ class Attempt:
         """Write one event; True when it was the last."""
         queue, lease = self._desk.queue, self.lease
         if isinstance(event, Checkpointed):
-            queue.checkpoint(lease, event)
+            self._written(lambda: queue.checkpoint(lease, event))
             self.lease = lease.model_copy(update={"checkpoint": event.blob})
             if lease.checkpoint and lease.checkpoint != event.blob:
                 self._forget(lease.checkpoint)
@@ -157,9 +163,24 @@ class Attempt:
         if isinstance(event, Done):
             self._complete(event)
             return True
-        queue.record(lease, event)
+        self._written(lambda: queue.record(lease, event))
         self._note(event)
         return False
+
+    def _written(self, write: Callable[[], object]) -> None:
+        """Write to the queue. While it is away the run goes on, for as long as the lease may hold."""
+        clock = self._desk.clock
+        until = clock.now() + self._desk.settings.lease_seconds
+        while True:
+            try:
+                write()
+            except Unavailable:
+                if clock.now() >= until or self._stale:
+                    raise
+                log.warning("the queue is away", extra={"task": self.lease.task})
+                clock.sleep(AGAIN_SECONDS)
+            else:
+                return
 
     def _note(self, event: Event) -> None:
         if isinstance(event, Started):
@@ -183,7 +204,7 @@ class Attempt:
         price = pool.p50_usd / pool.p50_seconds if pool.p50_seconds else 0.0
         usd = round(seconds * price, 6)
         final = done.model_copy(update={"usd": usd, "seconds": round(seconds, 3), "pool": pool.pool})
-        self._desk.queue.complete(self.lease, final)
+        self._written(lambda: self._desk.queue.complete(self.lease, final))
         if self.lease.checkpoint:
             self._forget(self.lease.checkpoint)
         kind = self.lease.spec.kind

@@ -7,7 +7,7 @@ from dispatch_cases import Bench, Here, midway, once, raises
 
 from farm.dispatch.notice import Notice
 from farm.dispatch.retry import WorkerLost
-from farm.errors import Unstable
+from farm.errors import Unavailable, Unstable
 from farm.spec import Event, JobState, Lease
 from farm.spec.event import Artefact, Checkpointed, Started
 
@@ -214,6 +214,27 @@ def test_a_cancel_is_heard_before_the_next_beat(bench: Bench) -> None:
     assert bench.state() is JobState.CANCELLED
 
 
+@pytest.mark.parametrize(("seconds", "attempts"), [(20, 1), (40, 2)])
+def test_a_queue_that_is_away_for_less_than_a_lease_ends_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, seconds: int, attempts: int
+) -> None:
+    record = bench.queue.record
+    away: list[float] = []
+
+    def recorded(lease: Lease, *events: Event) -> list[Event]:
+        if midway(events[0]) and not away:
+            away.append(bench.clock.now() + seconds)
+        if away and bench.clock.now() < away[0]:
+            raise Unavailable("database: locked; try again.")
+        return record(lease, *events)
+
+    monkeypatch.setattr(bench.queue, "record", recorded)
+    bench.submit()
+    bench.finish()
+    assert bench.state() is JobState.DONE
+    assert len(bench.runs) == attempts
+
+
 @pytest.mark.parametrize("how", ["vacated", "drained"])
 def test_a_print_that_has_to_move_keeps_what_it_has(bench: Bench, how: str) -> None:
     dispatcher = bench.dispatcher()
@@ -256,6 +277,21 @@ def test_a_checkpoint_that_does_not_fit_the_notice_is_not_begun(bench: Bench) ->
     (retrying,) = bench.events("retrying")
     assert (retrying.cause, retrying.reason) == ("preempted", "spot notice; gone.")
     assert bench.queue.tasks("j1")[0].losses == 0
+
+
+def test_a_checkpoint_begun_in_time_is_not_cut_off(bench: Bench) -> None:
+    dispatcher = bench.dispatcher(checkpoint_seconds=lambda pool: 1000.0)
+
+    def leave(run: Here) -> None:
+        for left in (120, 1):
+            dispatcher.vacate({"n1": Notice("test", "spot", bench.clock.now() + left)})
+        assert run.wish == "move"
+        assert not run.killed
+
+    bench.meddle = once(leave, midway)
+    bench.submit()
+    dispatcher.tick()
+    assert bench.kinds()[-2:] == ["checkpointed", "retrying"]
 
 
 def test_a_cancel_is_stronger_than_a_move(bench: Bench) -> None:
