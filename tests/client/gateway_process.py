@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,8 +30,7 @@ class GatewayProcess:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._port = probe.getsockname()[1]
+        self._port = quiet_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -54,9 +55,17 @@ class GatewayProcess:
             return False
 
 
+def quiet_port() -> int:
+    """A free port that no outgoing connection is given while the gateway is away."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 def until(holds: Callable[[], bool]) -> None:
     """Poll; real processes take a moment."""
-    last = time.monotonic() + 60
+    last = time.monotonic() + 100
     while not holds():
         assert time.monotonic() < last, "it never came to hold"
         time.sleep(0.02)

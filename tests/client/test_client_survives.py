@@ -69,7 +69,7 @@ def story(tmp_path: Path) -> Iterator[Story]:
 
 def test_a_stream_goes_on_to_done_after_every_process_was_killed(story: Story) -> None:
     with Client(story.gateway.url) as client:
-        stream = client.job("mine").events(timeout=60)
+        stream = client.job("mine").events(timeout=100)
         seen = [next(stream)]
         story.work(1)
         seen.append(next(stream))
@@ -86,9 +86,9 @@ def test_an_async_stream_and_a_waiting_result_do_so_too(story: Story) -> None:
         told: list[Unreachable | None] = []
         async with AsyncClient(story.gateway.url) as client:
             job = await client.job("mine")
-            result = asyncio.create_task(job.result(timeout=60))
+            result = asyncio.create_task(job.result(timeout=100))
             seen = []
-            async for event in job.events(timeout=60, away=told.append):
+            async for event in job.events(timeout=100, away=told.append):
                 seen.append(event.seq)
                 if event.seq == 1:
                     story.gateway.kill()
