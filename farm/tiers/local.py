@@ -90,16 +90,18 @@ def running(
         yield facts
     finally:
         (settings.folder / STATE).unlink(missing_ok=True)
-        if dispatcher is not None:
-            with suppress(Unavailable):
-                end_dispatcher(dispatcher, GOING_DOWN, settings.drain_seconds, hurry)
-        family = [p for p in psutil.Process().children(recursive=True) if p not in strangers]
-        with suppress(ray.exceptions.RayError, RuntimeError):
-            if not (hurry and hurry.is_set()):
-                stop_serve(whole=serving and bool(settings.ray_address))
-        ray.shutdown()
-        if not settings.ray_address:
-            _bury(family)
+        try:
+            if dispatcher is not None:
+                with suppress(Unavailable):
+                    end_dispatcher(dispatcher, GOING_DOWN, settings.drain_seconds, hurry)
+        finally:  # who has no patience for prints to be kept is not to leave processes behind
+            family = [p for p in psutil.Process().children(recursive=True) if p not in strangers]
+            with suppress(ray.exceptions.RayError, RuntimeError):
+                if not (hurry and hurry.is_set()):
+                    stop_serve(whole=serving and bool(settings.ray_address))
+            ray.shutdown()
+            if not settings.ray_address:
+                _bury(family)
 
 
 def up(

@@ -73,7 +73,7 @@ class LiveCluster:
 
     def follow(self, job_id: str) -> Iterator[Any]:
         """Events as they come, to the job's end; without a gap or a double."""
-        seq, until = 0, time.monotonic() + 90
+        seq, until = 0, time.monotonic() + 150
         while time.monotonic() < until:
             version = self.queue.version()
             for event in self.queue.events(job_id, seq, 1000):

@@ -18,7 +18,7 @@ from farm.errors import Unreachable
 from farm.settings import Settings
 from farm.spec.event import Started
 
-pytestmark = [pytest.mark.ray, pytest.mark.chaos, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.ray, pytest.mark.chaos, pytest.mark.timeout(200)]
 
 
 @pytest.fixture(scope="module")
