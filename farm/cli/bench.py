@@ -78,6 +78,27 @@ def queue(json: Json = False, quick: Quick = False, postgres: Postgres = None) -
     _report({"queue": _queue(quick, postgres)}, json)
 
 
+@bench_app.command()
+def largest(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The BigTIFF to write.")],
+    memory: Annotated[
+        float | None,
+        typer.Option(min=0.5, metavar="GB", help="What the plan may use; default: all free."),
+    ] = None,
+    width: Annotated[int, typer.Option(min=64, help="Pixels; default: A0 at 300 dpi.")] = 9933,
+    height: Annotated[int, typer.Option(min=64, help="Pixels.")] = 14043,
+    json: Json = False,
+) -> None:
+    """Run one full iteration of the largest print, and say what it took."""
+
+    def measure() -> list[Figure]:
+        from farm.cli import bench_largest
+
+        return bench_largest.figures(settings.load(), out, (width, height), memory)
+
+    _report({"largest": measure}, json)
+
+
 @bench_app.command("all")
 def everything(json: Json = False, quick: Quick = False, no_calibrate: NoCalibrate = False) -> None:
     """Measure all of it, one after the other."""

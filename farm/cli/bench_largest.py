@@ -31,14 +31,12 @@ from farm.imaging.picture import Array
 from farm.imaging.strips import write_strips
 from farm.settings import Settings
 
-A0_300 = (9933, 14043)
-"""Width and height in pixels of an A0 print at 300 dpi."""
 SOURCE = (724, 1024)
 _ROWS = 256
 
 
 def figures(
-    settings: Settings, out: Path, size: tuple[int, int] = A0_300, gigabytes: float | None = None
+    settings: Settings, out: Path, size: tuple[int, int], gigabytes: float | None = None
 ) -> list[Figure]:
     """Plan, run one iteration, write a BigTIFF to ``out``.
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-EXPLODED = 10.0
-"""A loss this many times the scale's first one (or 1, if that was less) is not going to come back."""
+EXPLODED = 100.0
+"""A loss this many times the scale's first one (or 1, if that was less) is not going to come back.
+
+The first steps of Adam go by the gradient's sign alone and may pass 10 times."""
 EVERY = 16
 """Iterations between two looks on a device that works ahead."""
 

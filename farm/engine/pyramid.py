@@ -39,9 +39,9 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "draft": Preset(start=224, first=120, decay=0.55, least=16),
-    "standard": Preset(start=224, first=240, decay=0.45, least=32),
-    "fine": Preset(start=224, first=500, decay=0.35, least=80),
+    "draft": Preset(start=224, first=100, decay=0.45, least=16),
+    "standard": Preset(start=224, first=200, decay=0.4, least=32),
+    "fine": Preset(start=224, first=400, decay=0.33, least=80),
 }
 
 

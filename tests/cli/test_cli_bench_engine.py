@@ -113,7 +113,7 @@ def test_tiles_are_read_beside_what_explains_them() -> None:
     assert (none.name, all_.name) == (
         "farm-texture 64² tiles of 16, none kept", "farm-texture 64² tiles of 16, all kept",
     )  # fmt: skip
-    assert none.ratios["explained"] == pytest.approx(1.5 * all_.ratios["explained"])
+    assert 1.2 < none.ratios["explained"] / all_.ratios["explained"] < 1.5
     for figure in (none, all_):
         assert figure.value is not None
         share = figure.ratios["of_what_halo_and_second_pass_explain"]
@@ -138,17 +138,20 @@ def test_memory_is_read_beside_the_plan(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_race_that_was_won() -> None:
-    tried = {"draft": Point(3.0, 30, 0.6), "standard": Point(5.0, 80, 0.49)}
-    row = outcome.outcome(tiny(), "384×384", Point(40.0, 300, 0.5), tried, there=True)
+    tried = {"draft": Point(3.0, 30, 0.6, 0.6), "standard": Point(5.0, 80, 0.49, 0.6)}
+    row = outcome.outcome(tiny(), "384×384", Point(40.0, 300, 0.5, 0.5), tried, there=True)
     assert row.value == 5.0
-    assert row.ratios == {"of_the_scripts_time": 0.125, "times_as_fast": 8.0}
+    assert row.ratios == {
+        "of_the_scripts_time": 0.125, "times_as_fast": 8.0,
+        "of_its_loss_at_the_position_that_it_sees": 1.2,
+    }  # fmt: skip
     assert "preset standard in bfloat16, against 300 iterations" in row.note
     assert row.note.endswith("; draft ended at 1.2 of its loss")
 
 
 def test_a_race_that_was_lost_says_how_far_it_got() -> None:
-    tried = {"draft": Point(3.0, 30, 0.6), "standard": Point(5.0, 80, 0.55)}
-    row = outcome.outcome(tiny(), "9×9", Point(40.0, 300, 0.5), tried, there=False)
+    tried = {"draft": Point(3.0, 30, 0.6, 0.6), "standard": Point(5.0, 80, 0.55, 0.6)}
+    row = outcome.outcome(tiny(), "9×9", Point(40.0, 300, 0.5, 0.5), tried, there=False)
     assert row.value is None
     assert row.note.startswith(
         "not reached; draft ended at 1.2 of its loss; standard ended at 1.1 of its loss; "
@@ -217,7 +220,7 @@ def test_the_whole_report(farm: Farm, capsys: Captured) -> None:
     }
     assert {
         "matmul 1024³ bfloat16", f"{report.SHAPE} 32² float32", "tiled gradient's error, gram",
-        "tiled gradient's error, wasserstein", "tiles of 64 against untiled", "two ranks against one",
+        "tiled gradient's error, wasserstein", "tiles of 256 against untiled", "two ranks against one",
         "memory of each further pixel", "time to the script's final loss", "checkpoint, to keep",
         "checkpoint, to read", "checkpoint, in the store",
     } <= rows.keys()  # fmt: skip
@@ -251,7 +254,8 @@ def test_curves_are_drawn_and_written_down(farm: Farm, capsys: Captured, tmp_pat
     assert (facts["size"], facts["extractor"]) == (32, "farm-texture")
     assert list(facts["curves"]) == ["draft", "standard", "fine", "script"]
     for points in facts["curves"].values():
-        assert points[0] == {"seconds": 0.0, "iterations": 0, "loss": points[0]["loss"]}
+        assert points[0] == {**points[0], "seconds": 0.0, "iterations": 0}
+        assert {"loss", "fixed"} < points[0].keys()
         assert points[-1]["loss"] < points[0]["loss"]
 
 

@@ -30,7 +30,7 @@ def test_twenty_steps_are_those_of_torch() -> None:
     begin, goal = 0.45 + 0.1 * noise(1, 3, 5, 6), 0.45 + 0.1 * noise(1, 3, 5, 6, seed=1)
     state = start(begin)
     theirs = begin.clone().requires_grad_()
-    adam = torch.optim.Adam([theirs], lr=0.02, betas=(0.9, 0.99))
+    adam = torch.optim.Adam([theirs], lr=0.05, betas=(0.9, 0.98))
     for _ in range(20):
         step(state, 2 * (state.picture - goal))
         adam.zero_grad()

@@ -139,7 +139,7 @@ def test_points_of_the_engine_are_there_at_every_scales_end() -> None:
 
 
 def test_who_reaches_a_loss_and_when() -> None:
-    points = [Point(1, 1, 5.0), Point(2, 2, 3.0), Point(3, 3, 2.0)]
+    points = [Point(1, 1, 5.0, 5.1), Point(2, 2, 3.0, 3.1), Point(3, 3, 2.0, 2.1)]
     assert reached(iter(points), 3.5) == (points[1], True)
     assert reached(iter(points), 3.0) == (points[1], True)
     assert reached(iter(points), 1.0) == (points[2], False)

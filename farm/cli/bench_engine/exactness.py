@@ -14,7 +14,7 @@ from farm.engine.losses import STYLE_LOSSES
 from farm.engine.measure.exactness import finished_by, psnr, tiling_error
 from farm.engine.pyramid import Scale
 
-_TILE = 64
+_TILE = 256
 
 
 def errors(bench: Bench) -> list[Figure]:

@@ -22,7 +22,7 @@ class Extent:
     effort: Effort
     error_size: tuple[int, int] = (160, 200)
     error_tile: int = 64
-    layout_side: int = 256
+    layout_side: int = 512
     layout_iterations: int = 40
     ranks_side: int = 1024
     ranks_repeats: int = 4
@@ -41,7 +41,7 @@ class Extent:
 FULL = Extent(sides=(256, 512, 1024), shape_sides=(512, 1024), effort=Effort(5, 3.0))
 QUICK = Extent(
     sides=(128, 256), shape_sides=(128,), effort=Effort(2, 0.2), error_size=(64, 64), error_tile=48,
-    layout_side=128, layout_iterations=4, ranks_side=256, memory_sides=(1000, 2000), pairs=2,
+    layout_iterations=2, ranks_side=256, memory_sides=(1000, 2000), pairs=2,
     pair_side=96, most_iterations=12, race_side=64, race_iterations=20, checkpoint_side=512,
     curve_side=96,
 )  # fmt: skip

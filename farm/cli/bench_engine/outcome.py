@@ -76,8 +76,8 @@ def outcome(
     *short, last = tried
     told = (
         f"{bench.name} {size}, preset {last} in {bench.kind.name}, against {script.iterations} "
-        "iterations of plain float32 autograd at the final size; same objective, start and rate, "
-        "losses read in float32 outside the time"
+        "iterations of plain float32 autograd at the final size; same objective and start, losses read "
+        "in float32 outside the time, over all positions of the pools' grid"
     )
     ended = [
         f"{preset} ended at {tried[preset].loss / script.loss:.3g} of its loss" for preset in short
@@ -89,7 +89,8 @@ def outcome(
     return Figure(
         name=name, value=point.seconds, unit="s", note="; ".join([told, *ended]),
         ratios={"of_the_scripts_time": point.seconds / script.seconds,
-                "times_as_fast": script.seconds / point.seconds},
+                "times_as_fast": script.seconds / point.seconds,
+                "of_its_loss_at_the_position_that_it_sees": point.fixed / script.fixed},
     )  # fmt: skip
 
 

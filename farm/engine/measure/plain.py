@@ -27,13 +27,17 @@ Loss = Callable[[Tensor], Tensor]
 """From a picture ``(1, 3, h, w)`` to a 0-d loss that autograd can follow."""
 
 
+RATE, BETAS = 0.02, (0.9, 0.99)
+"""Of style-transfer-pytorch."""
+
+
 class Descent:
     """Adam on a picture, step by step."""
 
-    def __init__(self, loss: Loss, start: Tensor, rate: float) -> None:
+    def __init__(self, loss: Loss, start: Tensor, rate: float = RATE) -> None:
         self._loss = loss
         self._picture = start.detach().clone().requires_grad_()
-        self._adam = torch.optim.Adam([self._picture], lr=rate)
+        self._adam = torch.optim.Adam([self._picture], lr=rate, betas=BETAS)
 
     @property
     def picture(self) -> Tensor:
@@ -54,7 +58,7 @@ class Descent:
 
 def plain_pace(subject: Subject, effort: Effort) -> Pace:
     """Whole iterations of the Gram script at the content's size."""
-    descent = Descent(gram_script(subject), subject.content, subject.recipe.adam.learning_rate)
+    descent = Descent(gram_script(subject), subject.content)
     return pace(descent.step, effort)
 
 

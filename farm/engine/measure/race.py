@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import mean
 from time import perf_counter
 
 import torch
@@ -17,11 +18,15 @@ from farm.engine.pyramid import Scale
 
 @dataclass(frozen=True)
 class Point:
-    """Where a run stood: seconds and iterations since its start, and the loss by the yardstick."""
+    """Where a run stood: seconds and iterations since its start, and the loss by the yardstick.
+
+    ``fixed`` is the loss at the grid position that the script sees.
+    """
 
     seconds: float
     iterations: int
     loss: float
+    fixed: float
 
 
 class Stopwatch:
@@ -47,19 +52,20 @@ def script_points(
 ) -> Iterator[Point]:
     """A plain script at the final size that minimises the engine's own objective in float32.
 
-    It begins with the content, steps Adam at the recipe's rate and keeps its last iterate. There is a
-    point after every ``every`` iterations and after the last.
+    It begins with the content, steps Adam as style-transfer-pytorch does and keeps its last iterate.
+    There is a point after every ``every`` iterations and after the last.
     """
-    rate, watch = subject.recipe.adam.learning_rate, Stopwatch(subject.device)
+    watch = Stopwatch(subject.device)
     # torch loads much when it first makes an optimiser; that is not the script's fault.
-    Descent(lambda picture: picture.sum(), subject.content[..., :1, :1], rate).step()
+    Descent(lambda picture: picture.sum(), subject.content[..., :1, :1]).step()
     with watch:
-        descent = Descent(own_objective(subject), subject.content, rate)
+        descent = Descent(own_objective(subject), subject.content)
     for number in range(1, iterations + 1):
         with watch:
             descent.step()
         if number % every == 0 or number == iterations:
-            yield Point(watch.seconds, number, yardstick(descent.picture))
+            losses = yardstick.losses(descent.picture)
+            yield Point(watch.seconds, number, mean(losses), losses[0])
 
 
 def engine_points(
@@ -80,7 +86,8 @@ def engine_points(
             return
         done += 1
         if iterate.scale >= since and (done % every == 0 or iterate.ends_scale):
-            yield Point(watch.seconds, done, yardstick(iterate.picture))
+            losses = yardstick.losses(iterate.picture)
+            yield Point(watch.seconds, done, mean(losses), losses[0])
 
 
 def reached(points: Iterator[Point], loss: float) -> tuple[Point, bool]:

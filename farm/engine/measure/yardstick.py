@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import mean
 
 import torch
 from torch import Tensor
@@ -14,7 +15,11 @@ from farm.engine.resample import resample
 
 
 class Yardstick:
-    """The engine's objective at the content's size, untiled and in the content's precision."""
+    """The engine's objective at the content's size, untiled and in the content's precision.
+
+    That is the mean over the positions of the pools' grid that prints take turns in. Whoever sees
+    one position alone fits a picture to it, which then is worse at all others.
+    """
 
     def __init__(self, subject: Subject) -> None:
         self._size = subject.size
@@ -22,11 +27,15 @@ class Yardstick:
 
     def __call__(self, picture: Tensor) -> float:
         """The loss of ``(1, 3, h, w)``; a picture of another size is resampled first."""
+        return mean(self.losses(picture))
+
+    @torch.no_grad()
+    def losses(self, picture: Tensor) -> list[float]:
+        """The loss at each position of the grid, the first of which leaves nothing out."""
         if picture.shape[2:] != self._size:
             picture = resample(picture, *self._size).clamp(0, 1)
-        sweep = self._scene.evaluator.sweep(picture, self._scene.objectives[0])
-        with torch.no_grad():
-            return float(sweep.loss.item())
+        evaluator = self._scene.evaluator
+        return [evaluator.sweep(picture, one).loss.item() for one in self._scene.objectives]
 
 
 def finished(subject: Subject, evaluator: Evaluator, scales: Sequence[Scale]) -> Tensor:
