@@ -32,7 +32,7 @@ class AdamOptions:
     """Kingma and Ba (2015), for scales of dozens of iterations.
 
     style-transfer-pytorch takes a step of 0.02, a ``beta2`` of 0.99 and the average of the last hundred
-    of a thousand iterates. A longer step and shorter memories come to the same loss in two thirds of the
+    of a thousand iterates. A longer step and shorter memory come to the same loss in two thirds of the
     iterations (docs/benchmarks.md); the average takes the noise out that long steps leave.
     ``storage`` is the precision of all that is kept beside the picture.
     """
