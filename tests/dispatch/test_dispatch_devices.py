@@ -63,7 +63,11 @@ def prints(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Prints:
     """Of a picture that is high enough to be worth sharing at its last scales."""
     # On a busy machine one device may look too slow to be given rows.
     monkeypatch.setattr("farm.dispatch.setup.gradient_seconds", lambda *_: 1.0)
-    job = bench.submit(content=bench.blob(png(192, 256)), output={"long_edge": 256})
+    job = bench.submit(
+        content=bench.blob(png(192, 256)), output={"long_edge": 256},
+        # Bands that end on the grid of reproducible sums are too high for pictures this small.
+        engine={"reproducible": False},
+    )  # fmt: skip
     return Prints(bench, job)
 
 
