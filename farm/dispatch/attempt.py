@@ -32,10 +32,11 @@ _RANK: dict[Stop | None, int] = {None: 0, "move": 1, "pause": 2, "cancel": 3}
 class Attempt:
     """One lease and what runs under it.
 
-    ``go`` blocks until the end; all else may be called from other threads meanwhile.
+    ``go`` blocks until the end; all else may be called from other threads meanwhile. ``avoid`` names
+    the nodes not to be placed on, at the time of asking.
     """
 
-    def __init__(self, lease: Lease, desk: Desk, avoid: frozenset[str] = frozenset()) -> None:
+    def __init__(self, lease: Lease, desk: Desk, avoid: Callable[[], frozenset[str]]) -> None:
         self.lease, self.node = lease, ""
         self.takes = desk.runner.takes(lease)
         self._desk, self._avoid = desk, avoid
@@ -116,22 +117,23 @@ class Attempt:
 
     def _start(self) -> Run:
         desk, history = self._desk, self._history
-        chosen = conditions(history, self._avoid)
+        avoid = self._avoid()
+        chosen = conditions(history, avoid)
         tried = tried_pools(desk.queue, self.lease) if chosen.elsewhere else frozenset()
         decision = rerouted(
             desk.route(self.lease), lambda pool: pool not in tried, "memory ran out before"
         )
-        self._decision = decision = self._with_room(decision)
+        self._decision = decision = self._with_room(decision, avoid)
         desk.queue.record(self.lease, Routed(task=self.lease.task, decision=decision))
         return desk.runner.start(eased(self.lease, chosen), decision, chosen)
 
-    def _with_room(self, decision: Decision) -> Decision:
+    def _with_room(self, decision: Decision, avoid: frozenset[str]) -> Decision:
         """The decision, where its pool cannot take the task moved to the best that can.
 
         A task that has begun already makes do with fewer devices than it asks for.
         """
         pools = [decision.chosen.pool, *(option.pool for option in decision.alternatives)]
-        most = {pool: self._desk.runner.together(pool, self._avoid) for pool in pools}
+        most = {pool: self._desk.runner.together(pool, avoid) for pool in pools}
         wanted = devices_of(self.lease)
         if self.lease.attempt > 1:
             wanted = max(1, min(wanted, max(most.values())))

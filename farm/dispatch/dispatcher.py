@@ -97,14 +97,13 @@ class Dispatcher:
             self.recover()
         if self._draining:
             return False
-        avoid = self._avoided()
-        if not self._has_room(avoid):
+        if not self._has_room(self._avoided()):
             return False
         self._passes += 1
         lease = self._queue.claim(f"{self._name}/{self._passes}", self._desk.settings.lease_seconds)
         if lease is None:
             return False
-        attempt = Attempt(lease, self._desk, avoid)
+        attempt = Attempt(lease, self._desk, self._avoided)
         with self._lock:
             self._attempts[lease.token] = attempt
         self._spawn(lambda: self._follow(attempt))

@@ -75,10 +75,10 @@ def most_together(there: Iterable[Resources], one: Resources) -> int:
 
 def machines() -> list[Resources]:
     """What each machine of the cluster has, and each that its autoscaler could start."""
-    return [*(node.resources for node in nodes() if node.alive), *_startable()]
+    return [*(node.resources for node in nodes() if node.alive), *startable()]
 
 
-def _startable() -> list[Resources]:
+def startable() -> list[Resources]:
     """Node types that the autoscaler knows. Ray has no public call for it; Serve uses this one too."""
     from ray._private.state import state
 

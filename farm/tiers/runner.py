@@ -9,7 +9,7 @@ from ray.util.placement_group import PlacementGroup
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from farm.dispatch.desk import devices_of
-from farm.dispatch.retry import Conditions
+from farm.dispatch.retry import Conditions, NoRoom
 from farm.errors import Unavailable
 from farm.route.accelerator import Pool
 from farm.spec.record import Lease
@@ -17,7 +17,7 @@ from farm.spec.routing import Decision
 from farm.tiers.census import nodes
 from farm.tiers.gang import SILENCE_SECONDS, Gang, rank_name
 from farm.tiers.graves import Graves
-from farm.tiers.placement import bundle, check, machines, most_together, place, size_of
+from farm.tiers.placement import bundle, check, machines, most_together, place, size_of, startable
 from farm.tiers.pools import capacity, has_gpus, machines_of, selector
 from farm.tiers.rank import PrintRank, RankOptions, Seat
 from farm.tiers.watchers import Watchers
@@ -42,14 +42,19 @@ class GangRunner:
 
         Raises:
             InvalidInput: no machine has as many devices as the job asks for.
-            NoRoom: there was no place for them in time.
+            NoRoom: there is no place for them, or was none in time.
             Unavailable: the pool is gone.
         """
         pool = decision.chosen.pool
         gpu, wanted = self._has_gpus(pool), devices_of(lease)
         if lease.attempt == 1:
             check(wanted, most_together(machines(), bundle(gpu=gpu)), gpu=gpu)
-        size = size_of(wanted, self.together(pool, conditions.avoid))
+        most = self.together(pool, conditions.avoid)
+        size = size_of(wanted, most) if lease.attempt > 1 else wanted
+        if most < size and not startable():
+            raise NoRoom(
+                f"pool {pool!r} has no machine with {size} devices to be used now; the task waits."
+            )
         labels = selector(pool, conditions.avoid)
         group = place(f"print {lease.task}", size, pool, gpu=gpu, labels=labels)
         ranks = [self._rank(lease, group, number, gpu=gpu) for number in range(size)]
