@@ -24,8 +24,8 @@ class Extent:
     error_tile: int = 64
     layout_side: int = 512
     layout_iterations: int = 40
-    ranks_side: int = 1024
-    ranks_repeats: int = 4
+    ranks_side: int = 2048
+    ranks_repeats: int = 3
     memory_sides: tuple[int, int] = (2000, 8000)
     memory_tile: int = 512
     pairs: int = 6
