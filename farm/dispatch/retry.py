@@ -147,7 +147,7 @@ def decide(cause: Cause, reason: str, history: History) -> RetryDecision:
     if tried >= history.max_attempts or (cause == "diverged" and history.times("diverged")):
         attempts = "attempt" if tried == 1 else "attempts"
         ending: Ending = "fail" if cause == "unavailable" else "quarantine"
-        return RetryDecision(ending, cause, f"{reason} (given up after {tried} {attempts})")
+        return RetryDecision(ending, cause, f"{reason.rstrip('.')} (given up after {tried} {attempts})")
     delay = BACKOFF_SECONDS[min(history.failures, len(BACKOFF_SECONDS) - 1)]
     return RetryDecision("again", cause, reason, delay=delay)
 
@@ -155,5 +155,7 @@ def decide(cause: Cause, reason: str, history: History) -> RetryDecision:
 def _lost(reason: str, history: History) -> RetryDecision:
     losses = history.losses + 1
     if losses >= MAX_LOSSES:
-        return RetryDecision("quarantine", "lost", f"{reason} (given up after {losses} lost workers)")
+        return RetryDecision(
+            "quarantine", "lost", f"{reason.rstrip('.')} (given up after {losses} lost workers)"
+        )
     return RetryDecision("again", "lost", reason, counts=False)

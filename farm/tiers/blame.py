@@ -9,9 +9,7 @@ from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskErr
 from farm.dispatch.retry import MachineTaken, MemoryKilled, WorkerLost
 from farm.errors import FarmError, LostRank
 
-MEMORY_KILLED = (
-    "a print process was killed for its use of memory; the task is taken up again with smaller tiles."
-)
+MEMORY_KILLED = "a print process was killed for its use of memory."
 
 
 def told(error: RayError) -> Exception:
@@ -24,9 +22,9 @@ def told(error: RayError) -> Exception:
     if isinstance(error, OutOfMemoryError):
         return MemoryKilled(MEMORY_KILLED)
     if isinstance(error, RayActorError) and error.preempted:
-        return MachineTaken("the machine was taken away; the task is taken up elsewhere.")
+        return MachineTaken("the machine was taken away.")
     if isinstance(error, RayActorError):
-        return WorkerLost("a print process ended unexpectedly; the task is taken up again.")
+        return WorkerLost("a print process ended unexpectedly.")
     return WorkerLost(f"Ray lost a print process ({type(error).__name__}).")
 
 

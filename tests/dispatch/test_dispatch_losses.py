@@ -104,7 +104,7 @@ def test_the_third_lost_worker_ends_the_job_with_the_evidence_kept(any_bench: Be
     assert len(bench.events("retrying")) == 2
     assert bench.state() is JobState.FAILED
     (verdict,) = bench.events("quarantined")
-    assert (verdict.cause, verdict.reason) == ("lost", "gone. (given up after 3 lost workers)")
+    assert (verdict.cause, verdict.reason) == ("lost", "gone (given up after 3 lost workers)")
     kept = {each.name: each for each in verdict.evidence}
     assert set(kept) == {"content", "style-1", "attempt-3.log"}
     assert kept["content"].blob == spec.content.removeprefix("sha256:")
