@@ -233,10 +233,10 @@ def _check(settings: Settings) -> None:
         ) from None
     BlobStore(settings.store_url).check()
     open_queue(settings.database_url, SystemClock()).close()
+    if settings.ray_address:
+        return  # Serve listens on the cluster's head, where that of a killed farm may do so still
     choose = "choose another with --port or FARM_PORT, or stop what uses it."
     check_port(settings.host, settings.port, "port", choose)
-    if settings.ray_address:
-        return
     choose = "choose another with --dashboard-port or FARM_DASHBOARD_PORT, or stop what uses it."
     check_port("127.0.0.1", settings.dashboard_port, "dashboard_port", choose)
 

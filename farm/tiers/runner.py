@@ -47,7 +47,8 @@ class GangRunner:
         """
         pool = decision.chosen.pool
         gpu, wanted = self._has_gpus(pool), devices_of(lease)
-        if lease.attempt == 1:
+        if lease.attempt == 1 and all(node.alive for node in nodes()):
+            # A machine that was lost may come back; the next attempt makes do with what is left.
             check(wanted, most_together(machines(), bundle(gpu=gpu)), gpu=gpu)
         most = self.together(pool, conditions.avoid)
         size = size_of(wanted, most) if lease.attempt > 1 else wanted
