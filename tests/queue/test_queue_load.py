@@ -28,6 +28,7 @@ def test_a_small_farm_does_everything_once(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.chaos
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_a_large_farm_does_everything_once(tmp_path: Path) -> None:
     workers, tasks = (int(os.environ.get(f"FARM_LOAD_{n}", d)) for n, d in

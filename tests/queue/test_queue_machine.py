@@ -31,6 +31,7 @@ def test_facts_fit_together_whatever_happens(machine: type[Machine], examples: i
 
 
 @pytest.mark.chaos
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("machine", "examples"), MACHINES)
 def test_facts_fit_together_for_long(machine: type[Machine], examples: int) -> None:
