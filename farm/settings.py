@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from pathlib import Path
 
@@ -77,8 +78,16 @@ class Settings(BaseSettings):
 
     @property
     def farm_url(self) -> str:
-        """Where clients find the farm."""
-        return (self.url or f"http://{self.host}:{self.port}").rstrip("/")
+        """Where clients find the farm: as set, or as one that runs in ``home`` says of itself."""
+        asked = self.url or (None if "port" in self.model_fields_set else self._running_at())
+        return (asked or f"http://{self.host}:{self.port}").rstrip("/")
+
+    def _running_at(self) -> str | None:
+        try:
+            facts = json.loads((self.folder / "farm.json").read_text(encoding="utf-8"))
+            return str(facts["url"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
 
 def load() -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show what tests of chaos print, their tables above all, though they pass."""
+    for report in terminalreporter.stats.get("passed", []):
+        if "chaos" in report.keywords and report.capstdout:
+            terminalreporter.section(report.nodeid)
+            terminalreporter.write(report.capstdout)
 
 
 @pytest.fixture(scope="session")

@@ -19,12 +19,17 @@ def register(app: typer.Typer) -> None:
 
 def fetch(
     job: JobId,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to put them in.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Folder to put them in; default: the id."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Copy every picture a job has made so far into a folder; prints their paths."""
     with connect() as client:
-        paths = client.job(job).fetch(out)
+        paths = client.job(job).fetch(out or Path(job))
     if json:
         emit({"files": [str(path) for path in paths]})
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from farm.errors import NotFound, Refused
+from farm.errors import InvalidInput, NotFound, Refused
 from farm.gateway import pictures
 from farm.gateway.ports import Services
 from farm.gateway.renditions import FirstRenditions
@@ -12,8 +12,28 @@ from farm.spec import Job, JobRecord, Quote
 
 
 async def quote(services: Services, job: Job, content: tuple[int, int]) -> Quote:
-    """What a job with a content of (width, height) pixels would cost."""
+    """What a job with a content of (width, height) pixels would cost.
+
+    Raises:
+        InvalidInput: its loss network is not here.
+    """
+    await asyncio.to_thread(check_extractor, services, job)
     return await asyncio.to_thread(services.quotes.quote, job, content)
+
+
+def check_extractor(services: Services, job: Job) -> None:
+    """Refuse a print by a loss network that this farm does not have.
+
+    Raises:
+        InvalidInput: it is not among the models.
+    """
+    wanted = job.quality.extractor
+    if job.kind == "print" and wanted not in {card["name"] for card in services.catalogue.models()}:
+        raise InvalidInput(
+            f"quality.extractor: {wanted!r} is not on this farm; run 'farm models pull {wanted}' there "
+            "once, or use 'farm-texture'.",
+            field="quality.extractor",
+        )
 
 
 def check_budget(job: Job, offer: Quote) -> None:

@@ -86,8 +86,8 @@ class WaveCatalogue:
         return blank_png(32, 32)
 
     def models(self) -> list[dict[str, Any]]:
-        """The only model."""
-        return [{"name": "echo", "kind": "preview"}]
+        """A preview net and a loss network."""
+        return [{"name": "echo", "kind": "preview"}, {"name": "farm-texture", "kind": "extractor"}]
 
     def check_rights(self, job: Job, /) -> None:
         """Refuse pictures without rights and unknown names."""

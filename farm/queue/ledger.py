@@ -220,9 +220,14 @@ class Ledger:
 
 def illegal(job_id: str, state: JobState, wish: str) -> IllegalTransition:
     """The job ``job_id`` is not in a state to become what is wished."""
-    can = ", ".join(sorted(JOB_MOVES[state])) or "nothing else"
+    remedies = {
+        JobState.DONE: "submit it again under another id for another result",
+        JobState.FAILED: f"'farm retry {job_id}' queues it again",
+        JobState.CANCELLED: f"'farm retry {job_id}' queues it again",
+    }
+    remedy = remedies.get(state, f"'farm show {job_id}' says how it stands")
     return IllegalTransition(
-        f"job: {job_id!r} is {state.value} and cannot become {wish}; it can become {can}.", field="job"
+        f"job: {job_id!r} is {state.value} and cannot become {wish}; {remedy}.", field="job"
     )
 
 

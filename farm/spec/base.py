@@ -35,11 +35,21 @@ def sentence(error: ValidationError, model: type[BaseModel]) -> InvalidInput:
         return InvalidInput(f"{field}: unknown key; {suggestion(str(path[-1]), known)}", field=field)
     if first["type"] == "missing":
         return InvalidInput(f"{field}: missing; add it to the job file.", field=field)
-    reason = first["msg"].removeprefix("Value error, ")
+    wanted = _shape(first["type"], fields_at(model, path))
+    reason = wanted or first["msg"].removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
     shown = repr(first["input"])
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     return InvalidInput(f"{field or 'job'}: {shown} is not valid: {reason.rstrip('.')}.", field=field)
+
+
+def _shape(kind: str, keys: Sequence[str]) -> str:
+    """What to write where a value is of another shape, in a job file's words."""
+    if kind in ("tuple_type", "list_type"):
+        return "write a list, such as [a, b]"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"write keys under it: {', '.join(keys)}" if keys else "write keys under it"
+    return ""
 
 
 def fields_at(model: type[BaseModel], path: Sequence[Any]) -> tuple[str, ...]:

@@ -123,6 +123,34 @@ def test_a_blob_that_is_no_picture_is_named_by_its_field(house: SimpleNamespace)
     assert (found["status"], found["field"]) == (422, "styles.0.image")
 
 
+def test_a_print_by_a_net_that_is_not_here_is_refused_before_it_is_accepted(
+    house: SimpleNamespace,
+) -> None:
+    asked = job(house, quality={"extractor": "vgg19"})
+    for answer in (
+        house.http.put("/v1/jobs/mine", json=asked), house.http.post("/v1/quotes", json=asked)
+    ):  # fmt: skip
+        found = problem(answer)
+        assert (found["status"], found["field"]) == (422, "quality.extractor")
+        assert "farm models pull vgg19" in found["detail"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("styles", "engraving", "write a list, such as [a, b]"),
+        ("output", "large", "write keys under it: "),
+        ("labels", "red", "write keys under it"),
+    ],
+)
+def test_a_value_of_another_shape_is_told_what_to_write(
+    house: SimpleNamespace, field: str, value: str, told: str
+) -> None:
+    found = problem(house.http.put("/v1/jobs/mine", json=job(house, **{field: value})))
+    assert (found["status"], found["field"]) == (422, field)
+    assert told in found["detail"]
+
+
 def test_a_style_picture_without_rights_is_refused(house: SimpleNamespace) -> None:
     styles = [{"image": house.content}]
     found = problem(house.http.put("/v1/jobs/mine", json=job(house, styles=styles)))
