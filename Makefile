@@ -32,7 +32,7 @@ check: setup  ## Lint, format, types, layers
 bench: setup  ## Measure this machine: engine, preview, queue
 	$(BIN)/farm bench all
 
-chaos: setup  ## Kill things and see that nothing is lost
+chaos: setup  ## Kill things and see that nothing is lost (hours; see docs/chaos.md)
 	$(BIN)/python -m pytest -m chaos
 
 gpu: setup  ## Tests and engine benchmark on an accelerator
