@@ -21,9 +21,7 @@ def fetch(
     job: JobId,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="Folder to put them in; default: the id."
-        ),
+        typer.Option("--out", "-o", metavar="DIR", help="Folder to put them in; default: the id."),
     ] = None,
     json: Json = False,
 ) -> None:
