@@ -19,9 +19,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Show what tests of chaos print, their tables above all, though they pass."""
+    """Show what tests of chaos and of the queue's load print, their tables above all, though they pass."""
     for report in terminalreporter.stats.get("passed", []):
-        if "chaos" in report.keywords and report.capstdout:
+        if report.nodeid.startswith(("tests/chaos", "tests/queue")) and report.capstdout:
             terminalreporter.section(report.nodeid)
             terminalreporter.write(report.capstdout)
 
