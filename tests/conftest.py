@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Show what tests of chaos and of the queue's load print, their tables above all, though they pass."""
+    """Show the tables that tests of chaos and of the queue print, though they pass."""
     for report in terminalreporter.stats.get("passed", []):
         if report.nodeid.startswith(("tests/chaos", "tests/queue")) and report.capstdout:
             terminalreporter.section(report.nodeid)
