@@ -19,6 +19,7 @@ from farm.engine.tiling import TALL, WIDE
 _POSITIONS = 1024
 """Most in a block: 16-bit matrix products hand back 16 bits; such roundings average out over many."""
 _ROWS = 8
+"""Of ones, of which the first row of a product is taken; see ``levels``."""
 _AT_ONCE = 2**22
 """Numbers that are worked on at once, in and out."""
 _DIGITS = 10
@@ -106,4 +107,7 @@ def _cut(part: Tensor, tall: int, wide: int) -> Tensor:
     """``(down · tall, across · wide, c)`` as ``(down · across, tall · wide, c)``, copied together."""
     down, across, channels = part.shape[0] // tall, part.shape[1] // wide, part.shape[2]
     cells = part.reshape(down, tall, across, wide, channels).transpose(1, 2)
-    return cells.reshape(down * across, tall * wide, channels)
+    # Copied even where a view would do: a view's strides and alignment are the tile's, and matrix
+    # products may round by them.
+    alone = cells.clone(memory_format=torch.contiguous_format)
+    return alone.view(down * across, tall * wide, channels)

@@ -7,9 +7,8 @@ waiting: they are woken and end too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
 from contextvars import copy_context
 from threading import Condition
 from typing import TypeVar
@@ -24,7 +23,6 @@ T = TypeVar("T")
 
 TIMEOUT_SECONDS = 3600.0
 """How long a rank waits for the others; far more than any iteration takes."""
-_END = object()
 
 
 def spmd(
@@ -50,43 +48,6 @@ def spmd(
         return crew.run(lambda rank: work(crew.ranks[rank]))
     finally:
         crew.dismiss()
-
-
-def stream(
-    devices: Sequence[torch.device], work: Callable[[Mesh], Iterator[T]], *,
-    threads_per_rank: int | None = None, timeout_seconds: float = TIMEOUT_SECONDS,
-) -> Iterator[T]:  # fmt: skip
-    """Run the generators ``work(mesh)``, one per device, and hand out rank 0's items.
-
-    In lockstep with the consumer: an item is handed out when every rank has made its own, and the next
-    ones are begun when the consumer asks for them. Closing this closes all of them. Arguments and
-    errors are those of ``spmd``.
-
-    Raises:
-        RuntimeError: one rank has fewer items than another.
-    """
-    if len(devices) == 1:
-        yield from work(Alone(devices[0]))
-        return
-    crew = _Crew(devices, threads_per_rank, timeout_seconds)
-    runs: list[Iterator[T]] = []
-    try:
-        runs = crew.run(lambda rank: work(crew.ranks[rank]))
-        while True:
-            items: list[T | object] = crew.run(lambda rank: next(runs[rank], _END))
-            ended = [rank for rank, item in enumerate(items) if item is _END]
-            if len(ended) == len(items):
-                return
-            if ended:
-                raise RuntimeError(f"ranks {ended} of {len(items)} ended before the others")
-            yield items[0]  # type: ignore[misc]  # _END is none of them
-    finally:
-        try:
-            if runs and not crew.stuck:
-                with suppress(_Stopped):
-                    crew.run(lambda rank: _close(runs[rank]))
-        finally:
-            crew.dismiss()
 
 
 class ThreadRank:
@@ -282,9 +243,3 @@ class _Stopped(BaseException):
 def _kinds(flat: Mapping[torch.dtype, Tensor]) -> dict[str, int]:
     """How many values there are of each dtype."""
     return {str(dtype).removeprefix("torch."): vector.numel() for dtype, vector in flat.items()}
-
-
-def _close(run: Iterator[object]) -> None:
-    close = getattr(run, "close", None)
-    if close:
-        close()
