@@ -16,7 +16,8 @@ class Speed(Value):
     rate_inf: float = Field(gt=0, description="Megapixel-iterations per second on large pictures.")
     p_half: float = Field(ge=0, description="Megapixels at which half of rate_inf is reached.")
     spread: float | None = Field(default=None, ge=0, description="Relative deviation between runs.")
-    measured_at: float | None = Field(default=None, description="Epoch seconds; None: an assumption.")
+    measured_at: float | None = Field(default=None, description="Epoch seconds; None: not measured.")
+    source: str = Field(default="", description="Where it comes from if it was not measured.")
 
     @property
     def calibrated(self) -> bool:
@@ -36,6 +37,10 @@ class Accelerator(Value):
         default=0.2, ge=0, description="To keep the state of a megapixel; 0.2 was measured on a disk."
     )
     startup_seconds: float = Field(ge=0, description="From claiming a task to its first iteration.")
+    gang_share: float = Field(
+        default=0.0, ge=0, lt=1,
+        description="Share of an iteration that does not shrink with more devices (Amdahl).",
+    )  # fmt: skip
 
     def speed(self, extractor: str) -> Speed:
         """The speed with ``extractor``.
@@ -51,10 +56,37 @@ class Accelerator(Value):
         return self.speeds[extractor]
 
 
+class Preemption(Value):
+    """What is known of how often capacity is taken away: the Gamma posterior of a Poisson rate.
+
+    The mean rate is ``events / hours`` per accelerator hour; a prior counts as hours seen.
+    """
+
+    events: float = Field(gt=0)
+    hours: float = Field(gt=0)
+
+
 class Pool(Value):
-    """Accelerators of one sort that are bought in one market."""
+    """Accelerators of one sort that are bought in one region and market."""
 
     name: str
     accelerator: Accelerator
-    count: int = Field(default=1, ge=0)
+    count: int = Field(default=1, ge=0, description="Accelerators there, or that could be started now.")
+    up: int | None = Field(default=None, ge=0, description="Those that are up; None: all of them.")
+    machine: int = Field(
+        default=1, ge=1, description="Accelerators of one machine: the largest gang that it holds."
+    )
     market: Literal["on-demand", "spot"] = "on-demand"
+    region: str = ""
+    usd_per_hour: float | None = Field(
+        default=None, ge=0, description="Of one accelerator; None: the accelerator's own price."
+    )
+    boot_seconds: float = Field(default=0.0, ge=0, description="Until a machine that is not up is.")
+    egress_usd_gb: float = Field(default=0.0, ge=0, description="To bring a gigabyte out of there.")
+    preemption: Preemption | None = Field(default=None, description="None: it is never taken away.")
+
+    @property
+    def price(self) -> float:
+        """USD for an accelerator hour here."""
+        own = self.usd_per_hour
+        return self.accelerator.usd_per_hour if own is None else own

@@ -32,7 +32,7 @@ def estimate(work: Footprint, pool: Pool) -> Option:
     speed = accelerator.speed(work.extractor)
     p50 = accelerator.startup_seconds + seconds(work, accelerator)
     p90 = p50 * p90_factor(speed)
-    price = accelerator.usd_per_hour / 3600
+    price = pool.price / 3600
     return Option(
         pool=pool.name,
         accelerator=accelerator.name,

@@ -18,12 +18,19 @@ CHECKPOINT_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Footprint:
-    """The work of one job. ``width`` and ``height`` are those of its largest scale."""
+    """The work of one job. ``width`` and ``height`` are those of its largest scale.
+
+    ``units`` are pictures of that size that can be made apart, such as frames; all figures but
+    ``megapixel_iterations`` and ``output_gigabytes`` are those of one of them.
+    """
 
     width: int
     height: int
     scales: tuple[Scale, ...]
     extractor: str
+    units: int = 1
+    checkpoint_gigabytes: float = 0.0
+    output_gigabytes: float = 0.0
 
     @property
     def iterations(self) -> int:
@@ -33,7 +40,8 @@ class Footprint:
     @property
     def megapixel_iterations(self) -> float:
         """Σ megapixels · iterations over all scales."""
-        return sum(width * height / MEGA * iterations for width, height, iterations in self.scales)
+        each = sum(width * height / MEGA * iterations for width, height, iterations in self.scales)
+        return each * self.units
 
     @property
     def gigabytes(self) -> float:

@@ -28,6 +28,12 @@ class Option(Value):
     p90_usd: float
     feasible: bool = True
     note: str = ""
+    devices: int = Field(default=1, ge=1, description="Accelerators that share the picture.")
+    market: str = "on-demand"
+    region: str = ""
+    checkpoint_seconds: float | None = Field(
+        default=None, description="Time between two checkpoints that costs least there."
+    )
 
 
 class Decision(Value):
@@ -36,6 +42,9 @@ class Decision(Value):
     chosen: Option
     reason: str
     alternatives: tuple[Option, ...] = ()
+    front: tuple[Option, ...] = Field(
+        default=(), description="Ways of which no other is both cheaper and sooner, cheapest first."
+    )
 
 
 class Quote(Value):
