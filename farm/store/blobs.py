@@ -31,12 +31,17 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class BlobStore:
     """Blobs under ``url``: a local folder or any fsspec URL.
 
+    Args:
+        used: blobs are known to be there, as where a job names them. Such a store without any is not
+            empty but away (not mounted, say), and every call raises ``Unavailable`` until it is back.
+            A store in which one blob was seen is known to be used from then on.
+
     Raises:
         InvalidInput: no driver is there for the URL's scheme.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, *, used: bool = False) -> None:
+        self.url, self._used = url, used
         try:
             fs, root = url_to_fs(url)
         except (ValueError, ImportError) as error:
@@ -120,7 +125,9 @@ class BlobStore:
             Unavailable: it cannot be read.
         """
         with self._reading(sha):
-            return cast(BinaryIO, self._fs.open(self._path(sha), "rb"))
+            source = cast(BinaryIO, self._fs.open(self._path(sha), "rb"))
+        self._used = True
+        return source
 
     def size(self, sha: str) -> int:
         """Bytes of a blob.
@@ -132,9 +139,17 @@ class BlobStore:
             return int(self._fs.size(self._path(sha)))
 
     def has(self, sha: str) -> bool:
-        """Whether the blob is there."""
+        """Whether the blob is there.
+
+        Raises:
+            Unavailable: the store is away.
+        """
         with self._reading(sha):
-            return bool(self._fs.exists(self._path(sha)))
+            if not self._fs.exists(self._path(sha)):
+                self._present()
+                return False
+        self._used = True
+        return True
 
     def delete(self, sha: str) -> None:
         """Forget a blob; nothing happens if it is not there.
@@ -184,8 +199,23 @@ class BlobStore:
     def _aside(self) -> str:
         return "/".join((self._root, "tmp", uuid.uuid4().hex))
 
+    def _present(self) -> None:
+        """Pass silently unless the store is away.
+
+        Written to all the same, blobs would lie under the place where it is mounted again.
+
+        Raises:
+            Unavailable: it holds nothing any more.
+        """
+        if self._used and not self._fs.exists(f"{self._root}/sha256"):
+            raise Unavailable(
+                f"store {self.url}: is away, though it was used before (no folder sha256 is there); "
+                "mount it again, or correct FARM_STORE."
+            )
+
     def _create(self, aside: str) -> BinaryIO:
         try:
+            self._present()
             self._fs.makedirs(aside.rpartition("/")[0], exist_ok=True)
             return cast(BinaryIO, self._fs.open(aside, "wb"))
         except OSError as error:
@@ -215,6 +245,7 @@ class BlobStore:
             sync_folder(Path(folder).parent)
         else:
             self._fs.mv(aside, final)
+        self._used = True
 
     def _discard(self, sink: BinaryIO | None, aside: str) -> None:
         # Best effort: the error that led here is the one to report.
@@ -229,6 +260,7 @@ class BlobStore:
         try:
             yield
         except FileNotFoundError:
+            self._present()
             raise NotFound(f"blob: no {sha} in the store {self.url}; upload it first.") from None
         except OSError as error:
             raise Unavailable(

@@ -54,7 +54,8 @@ class DispatcherActor:
     def __init__(self, settings: Settings, models: Path, threads: int) -> None:
         clock, self._meter = SystemClock(), RayMeter()
         self._settings, self._since = settings, clock.now()
-        self._queue, store = open_queue(settings.database_url, clock), BlobStore(settings.store_url)
+        self._queue = open_queue(settings.database_url, clock)
+        store = BlobStore(settings.store_url, used=True)
         options = RankOptions(settings.store_url, models, settings.max_megapixels, threads)
         self._watchers = Watchers(settings, clock)
         runner = GangRunner(options, lambda: pools(settings), self._watchers, settings.silence_seconds)

@@ -172,7 +172,7 @@ class PrintRank:
 
         options = self._options
         torch.set_num_threads(max(1, options.threads // seat.size))
-        store = BlobStore(options.store_url)
+        store = BlobStore(options.store_url, used=True)
         order = Order(lease.spec, lease.task, lease.attempt, f"pid {os.getpid()}", lease.checkpoint)
         with _mesh(seat) as mesh:
             place = Workplace(

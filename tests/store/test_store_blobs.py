@@ -241,3 +241,29 @@ def test_two_uploads_of_the_same_bytes_may_overlap(store: BlobStore) -> None:
     assert first.sha256 == second.sha256 == SHA
     assert store.get(SHA) == DATA
     assert debris(store) == []
+
+
+def test_a_store_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    place, away = tmp_path / "store", tmp_path / "away"
+    BlobStore(str(place)).put(DATA)
+    seen, told, new = BlobStore(str(place)), BlobStore(str(place), used=True), BlobStore(str(place))
+    assert seen.has(SHA)
+    place.rename(away)
+    calls = ("get", "open", "size", "has", "delete")
+    for store in (seen, told):
+        for call in calls:
+            with pytest.raises(Unavailable, match="is away, though it was used before"):
+                getattr(store, call)(SHA)
+        with pytest.raises(Unavailable, match="is away"):
+            store.check()
+        with pytest.raises(Unavailable, match="mount it again"):
+            store.put(b"other")
+    assert not place.exists(), "what is written now would be hidden by the mount"
+    with pytest.raises(NotFound):
+        new.get(SHA)
+    place.mkdir()  # where it was mounted
+    with pytest.raises(Unavailable, match="is away"):
+        seen.get(SHA)
+    place.rmdir()
+    away.rename(place)
+    assert seen.get(SHA) == told.get(SHA) == DATA
