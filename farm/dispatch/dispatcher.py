@@ -15,7 +15,7 @@ from farm.dispatch.desk import Desk
 from farm.dispatch.notice import Notice
 from farm.dispatch.ports import Blobs, Queue, Runner
 from farm.dispatch.quotes import Quoter
-from farm.errors import FarmError, Refused
+from farm.errors import FarmError, Refused, Unavailable
 from farm.imaging.decode import inspect
 from farm.imaging.limits import Limits
 from farm.observe.metrics import Meter
@@ -131,16 +131,26 @@ class Dispatcher:
         if sum(not attempt.placed for attempt in attempts) >= MOST_WAITING:
             return False
         capacity = self._runner.capacity(avoid)
-        note = ""
+        room, note = sum(attempt.takes for attempt in attempts) < capacity, ""
         if not capacity and self._runner.capacity(()):
             note = (
                 "every node is out or goes away, so nothing is claimed; 'farm nodes' says why, "
                 "'farm readmit NODE' takes one back."
             )
+        elif room and self._queue.ready_count():
+            note = self._store_fault()
         if note and note != self.note:
             log.warning(note)
         self.note = note
-        return sum(attempt.takes for attempt in attempts) < capacity
+        return room and not note
+
+    def _store_fault(self) -> str:
+        """Why no attempt could read or write pictures now. Begun all the same, each would count."""
+        try:
+            self._desk.store.check()
+        except Unavailable as error:
+            return f"nothing is claimed: {error.message}"
+        return ""
 
     def _decide(self, lease: Lease) -> Decision:
         """The pool for a job. One that was accepted and has become late runs all the same."""

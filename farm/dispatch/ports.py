@@ -172,6 +172,10 @@ class Blobs(Protocol):
         """Drop them, if they are there."""
         ...
 
+    def check(self) -> None:
+        """Raises ``Unavailable`` when nothing can be written."""
+        ...
+
 
 class Run(Protocol):
     """One attempt under way somewhere."""

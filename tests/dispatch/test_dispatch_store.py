@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from dispatch_cases import Bench, Here
+from dispatch_cases import Bench, Here, midway, once
 
 from farm.errors import Unavailable
 from farm.spec import Event, JobState
@@ -58,6 +59,27 @@ def test_a_full_store_loses_nothing(any_bench: Bench) -> None:
     assert bench.state() is JobState.DONE
     again = [e for e in bench.events("progress") if e.attempt == 4]
     assert (again[0].scale, again[0].iteration) == (kept.scale, kept.iteration + 1)
+
+
+def test_a_store_that_is_away_is_waited_for_without_end(any_bench: Bench) -> None:
+    bench = any_bench
+    bench.submit()
+    place, dispatcher = Path(bench.store.url), bench.dispatcher()
+    hidden = place.with_name("hidden")
+
+    def hide(_run: Here) -> None:
+        place.rename(hidden)
+
+    bench.meddle = once(hide, midway)
+    bench.finish(dispatcher)
+    bench.finish(dispatcher)
+    assert [event.cause for event in bench.events("retrying")] == ["unavailable"]
+    assert "is away, though it was used before" in dispatcher.note
+    assert not place.exists()
+    hidden.rename(place)
+    bench.finish(dispatcher)
+    assert bench.state() is JobState.DONE
+    assert dispatcher.note == ""
 
 
 def test_one_job_never_deletes_the_checkpoint_of_its_twin(any_bench: Bench) -> None:
