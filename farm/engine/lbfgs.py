@@ -21,6 +21,7 @@ from torch import Tensor
 
 from farm.engine.adam import Enlarge
 from farm.engine.mesh import Mesh
+from farm.engine.needs import LBFGS_HISTORY
 from farm.engine.state import Counters
 
 _STRIP_CPU, _STRIP = 1 << 15, 1 << 19
@@ -40,7 +41,7 @@ class LbfgsOptions:
             the change is mostly noise, as where the pools' grid moves, and would make steps too long.
     """
 
-    history: int = 10
+    history: int = LBFGS_HISTORY
     learning_rate: float = 1.0
     first: float = 0.01
     largest: float = 0.1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from farm.engine.taps import Tap
@@ -57,38 +58,38 @@ class Net:
     overhead: float = 1.6
     reproducible: bool = True
 
-    @property
+    @cached_property
     def halo(self) -> int:
         """Pixels around a tile's core that its features are made of."""
         return -(-max(tap.radius for tap in self.taps) // self.stride) * self.stride
 
-    @property
+    @cached_property
     def sight(self) -> int:
         """Pixels around its core that a tile sees in pass 2."""
         return 2 * self.halo if self.reproducible else self.halo
 
-    @property
+    @cached_property
     def stride(self) -> int:
         """Of the deepest tap."""
         return max(tap.stride for tap in self.taps)
 
-    @property
+    @cached_property
     def maps(self) -> float:
         """Bytes of a tape per pixel of its span: a map per convolution, and the pixels."""
         return PIXEL + self.width * sum(tap.channels / tap.stride**2 for tap in self.taps[1:])
 
-    @property
+    @cached_property
     def features(self) -> float:
         """Bytes of the content's features per pixel, for one frame."""
         kept = [tap for tap in self.taps if tap.name in self.content]
         return self.width * sum(tap.channels / tap.stride**2 for tap in kept)
 
-    @property
+    @cached_property
     def work(self) -> float:
         """Multiplications per pixel of one forward run; a backward run takes as many."""
         return _products(self.taps)
 
-    @property
+    @cached_property
     def content_work(self) -> float:
         """Those of a forward run that ends at the content's deepest tap."""
         names = [tap.name for tap in self.taps]
@@ -151,7 +152,11 @@ def plan(demand: Demand, net: Net, free: float, tile: int | None = None) -> Plan
         TooLarge: no plan fits.
     """
     sizes = (None, *TILES) if tile is None else (tile,)
-    found = [one for size in sizes for one in _plans(demand, net, free * SAFETY, size)]
+    found: list[Plan] = []
+    for size in sizes:
+        found += _plans(demand, net, free * SAFETY, size)
+        if found and found[0].work <= 1:
+            break  # nothing computes less than the whole with everything kept
     if found:
         return min(found, key=lambda one: (one.work, one.bytes))
     least = min(least_bytes(demand, net, size) for size in (sizes if tile else (TILES[-1],)))
@@ -164,6 +169,20 @@ def plan(demand: Demand, net: Net, free: float, tile: int | None = None) -> Plan
 def least_bytes(demand: Demand, net: Net, tile: int | None) -> float:
     """Peak bytes with no tape but the one at work, and content that is computed again."""
     return _bytes(demand, net, tile, 0, recompute=True)
+
+
+def pace(demand: Demand, net: Net, chosen: Plan, neighbours: int = 0) -> float:
+    """Work of an iteration by a plan over that of the untiled one, at this size.
+
+    A plan is made for the largest scale and holds for the others, which may be a single tile by it.
+
+    Args:
+        neighbours: devices that hold the rows above and below; some of theirs are computed here, too.
+    """
+    tiles = _count(demand, net, chosen.tile)
+    tile = None if tiles == 1 else chosen.tile
+    work = _work(demand, net, tile, min(tiles, chosen.keep), recompute=chosen.recompute)
+    return work * (1 + neighbours * net.sight / demand.height)
 
 
 def _plans(demand: Demand, net: Net, room: float, tile: int | None) -> Iterator[Plan]:
@@ -196,26 +215,25 @@ def _bytes(demand: Demand, net: Net, tile: int | None, kept: int, *, recompute: 
 
 def _core(demand: Demand, net: Net, tile: int | None) -> tuple[int, int]:
     """The sides of the largest core."""
-    sizes, steps = (demand.height, demand.width), (TALL, WIDE)
-    tall, wide = (
-        side(size, tile, net.stride, step) + MARGIN for size, step in zip(sizes, steps, strict=True)
-    )
-    return tall, wide
+    return _sides(demand.height, demand.width, tile, net.stride)
+
+
+@lru_cache(maxsize=1 << 12)
+def _sides(height: int, width: int, tile: int | None, stride: int) -> tuple[int, int]:
+    tall, wide = side(height, tile, stride, TALL), side(width, tile, stride, WIDE)
+    return tall + MARGIN, wide + MARGIN
 
 
 def _seen(demand: Demand, net: Net, tile: int | None, around: int) -> int:
     """Pixels of the largest core and so many around it."""
-    sizes = (demand.height + 2 * MARGIN, demand.width + 2 * MARGIN)
-    tall, wide = (
-        min(core + 2 * around, size) for core, size in zip(_core(demand, net, tile), sizes, strict=True)
-    )
-    return tall * wide
+    tall, wide = _core(demand, net, tile)
+    seen = min(tall + 2 * around, demand.height + 2 * MARGIN)
+    return seen * min(wide + 2 * around, demand.width + 2 * MARGIN)
 
 
 def _count(demand: Demand, net: Net, tile: int | None) -> int:
-    sizes, cores = (demand.height, demand.width), _core(demand, net, tile)
-    down, across = (-(-size // (core - MARGIN)) for size, core in zip(sizes, cores, strict=True))
-    return down * across
+    tall, wide = _core(demand, net, tile)
+    return -(-demand.height // (tall - MARGIN)) * -(-demand.width // (wide - MARGIN))
 
 
 def _work(demand: Demand, net: Net, tile: int | None, keep: int, *, recompute: bool) -> float:

@@ -15,6 +15,7 @@ from farm.engine.gradient import Evaluator
 from farm.engine.losses import gram_loss
 from farm.engine.moments import Moments
 from farm.engine.objective import Objective, StyleTerm
+from farm.engine.processor import processor_has_bfloat16
 from farm.errors import InvalidInput
 
 NAMES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -62,13 +63,20 @@ def precision(name: str, extractor: Extractor, device: torch.device) -> Precisio
                 field="engine.precision",
             )
         return asked
-    able = [
-        one for one in PRECISIONS.values() if one.chosen and (one.processor or device.type != "cpu")
-    ]
+    able = [one for one in available(device) if one.chosen]
     pace = _paces(extractor, able, device)
     exact = pace["float32"]
     worth = [one for one in able if one.name == "float32" or exact / pace[one.name] > _WORTH_IT]
     return min(worth, key=lambda one: pace[one.name])
+
+
+def available(device: torch.device) -> list[Precision]:
+    """The precisions that a device was built for. A processor may do without, only much slower."""
+    return [one for one in PRECISIONS.values() if device.type != "cpu" or _on_processor(one)]
+
+
+def _on_processor(kind: Precision) -> bool:
+    return kind.processor and (kind.dtype != torch.bfloat16 or processor_has_bfloat16())
 
 
 def name_of(dtype: torch.dtype) -> str:

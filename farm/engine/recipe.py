@@ -8,8 +8,8 @@ from typing import Literal, TypeVar
 from torch import Tensor
 
 from farm.engine.adam import AdamOptions
-from farm.engine.extractor import RGB
 from farm.engine.lbfgs import LbfgsOptions
+from farm.engine.taps import READINGS, RGB
 
 OptimiserName = Literal["adam", "lbfgs"]
 Number = TypeVar("Number", float, Tensor)
@@ -42,14 +42,14 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "farm-texture": Recipe(
-        style_taps=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
-        content_taps=("conv3_2",),
+        style_taps=READINGS["farm-texture"].style,
+        content_taps=READINGS["farm-texture"].content,
         content=0.5,
         variation=3.0,
     ),
     "vgg19": Recipe(
-        style_taps=("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"),
-        content_taps=("conv4_2",),
+        style_taps=READINGS["vgg19"].style,
+        content_taps=READINGS["vgg19"].content,
     ),
 }
 

@@ -16,11 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from farm.engine.extractor import RGB, Extractor
+from farm.engine.processor import processor_has_bfloat16
 
-_FUSED = (torch.bfloat16, torch.float32)
-_ONE_PASS = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and bool(
+_FUSED: tuple[torch.dtype, ...] = ()
+"""Precisions in which oneDNN convolves and rectifies at once on this processor."""
+if hasattr(torch.ops.mkldnn, "_convolution_pointwise") and bool(
     torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-)
+):
+    _FUSED = (torch.float32, torch.bfloat16) if processor_has_bfloat16() else (torch.float32,)
 AddGradient = Callable[[str, Tensor, Tensor], None]
 """Adds the gradient at a tap, given its map, into the gradient that came from below; in place."""
 
@@ -125,7 +128,7 @@ class Chain:
 def _rectified(features: Tensor, layer: Layer) -> Tensor:
     """Convolution and ReLU; in one pass over memory where oneDNN is there, to the same bits."""
     kernel, bias = layer.kernel, layer.bias
-    if features.device.type == "cpu" and features.dtype in _FUSED and _ONE_PASS:
+    if features.device.type == "cpu" and features.dtype in _FUSED:
         one = [1, 1]
         rectified: Tensor = torch.ops.mkldnn._convolution_pointwise(
             features, kernel, bias, one, one, one, 1, "relu", [], ""

@@ -6,6 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 RGB = "rgb"
+Blocks = tuple[tuple[int, ...], ...]
+
+BLOCKS: dict[str, Blocks] = {
+    "farm-texture": ((32, 32), (64, 64), (128, 128), (160, 160)),
+    "vgg19": ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,)),
+}
+"""Channel widths, block by block, of the extractors that jobs may name."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which taps of an extractor a print reads."""
+
+    style: tuple[str, ...]
+    content: tuple[str, ...]
+
+
+READINGS: dict[str, Reading] = {
+    "farm-texture": Reading(("conv1_1", "conv2_1", "conv3_1", "conv4_1"), ("conv3_2",)),
+    "vgg19": Reading(("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"), ("conv4_2",)),
+}
 
 
 @dataclass(frozen=True)

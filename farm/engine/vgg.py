@@ -15,11 +15,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from farm.catalog.cards import ModelCard, digest, write_card
+from farm.engine import taps
 from farm.engine.extractor import Extractor
 from farm.engine.models import VGG19
 from farm.errors import Unavailable
 
-BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,))
+BLOCKS = taps.BLOCKS[VGG19]
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _PUBLISHED_PREFIX = "dcbb9e9d"
 """First digits of the file's sha256, which its publisher put into its name."""

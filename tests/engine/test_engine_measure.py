@@ -9,7 +9,7 @@ from engine_cases import TINY, tiny_net, waves
 from farm.engine.evaluation import SHIFTS
 from farm.engine.frame import Frame
 from farm.engine.gradient import Evaluator
-from farm.engine.measure.ceiling import available, ceiling_side, matmul_flops, rounding
+from farm.engine.measure.ceiling import ceiling_side, matmul_flops, rounding
 from farm.engine.measure.iteration import convolution_seconds, iteration_pace, net_pace
 from farm.engine.measure.pace import Effort, Pace, pace
 from farm.engine.measure.plain import plain_pace
@@ -174,10 +174,8 @@ def test_the_plain_way_leaves_the_extractor_as_it_was() -> None:
     assert weight.grad is None
 
 
-def test_the_ceiling_is_positive_and_of_what_the_device_has() -> None:
+def test_the_ceiling_is_positive() -> None:
     assert matmul_flops(FLOAT32, CPU, 16) > 0
-    assert [kind.name for kind in available(CPU)] == ["float32", "bfloat16"]
-    assert [kind.name for kind in available(torch.device("cuda"))] == list(PRECISIONS)
     assert ceiling_side(torch.device("cuda")) > ceiling_side(CPU)
 
 

@@ -17,7 +17,7 @@ from farm.catalog import Catalogue, digest, write_card
 from farm.catalog.cards import ModelCard
 from farm.engine.extractor import Extractor
 from farm.engine.models import VGG19, fill, load_extractor, load_preview_net
-from farm.engine.precision import NAMES, PRECISIONS, fastest_forward, name_of, precision
+from farm.engine.precision import NAMES, PRECISIONS, available, fastest_forward, name_of, precision
 from farm.engine.preview_net import PreviewNet
 from farm.errors import InvalidInput, NotFound, Unavailable
 
@@ -141,6 +141,21 @@ def test_a_precision_that_processors_lack_is_refused(name: str) -> None:
 
 def test_auto_chooses_by_measuring() -> None:
     assert precision("auto", tiny_net(), CPU).name in ("float32", "bfloat16")
+
+
+def test_auto_leaves_out_what_the_processor_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.engine.precision.processor_has_bfloat16", lambda: False)
+    assert precision("auto", tiny_net(), CPU) is PRECISIONS["float32"]
+    assert precision("bfloat16", tiny_net(), CPU) is PRECISIONS["bfloat16"], "it can, only slower"
+
+
+@pytest.mark.parametrize(("has", "names"), [(True, ["float32", "bfloat16"]), (False, ["float32"])])
+def test_what_a_device_was_built_for(
+    has: bool, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farm.engine.precision.processor_has_bfloat16", lambda: has)
+    assert [kind.name for kind in available(CPU)] == names
+    assert [kind.name for kind in available(torch.device("cuda"))] == list(PRECISIONS)
 
 
 def test_the_fastest_forward_is_found_by_running_it() -> None:

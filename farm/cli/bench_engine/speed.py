@@ -10,14 +10,14 @@ from farm.cli.bench_engine.bench import MEGA, Bench, Machine
 from farm.cli.figures import Figure
 from farm.cli.out import messages
 from farm.clock import SystemClock
-from farm.engine.measure.ceiling import available, ceiling_side, matmul_flops
+from farm.engine.measure.ceiling import ceiling_side, matmul_flops
 from farm.engine.measure.iteration import convolution_seconds, iteration_pace, net_pace
 from farm.engine.measure.pace import Pace
 from farm.engine.measure.plain import plain_pace
 from farm.engine.measure.speed import fit_speed
 from farm.engine.measure.subject import Subject
 from farm.engine.measure.work import convolution_flops
-from farm.engine.precision import PRECISIONS, Precision
+from farm.engine.precision import PRECISIONS, Precision, available
 from farm.route.accelerator import Speed
 from farm.route.calibration import FILE, record
 from farm.settings import Settings

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from farm.engine.measure.pace import Effort, pace
-from farm.engine.precision import PRECISIONS, Precision
+from farm.engine.precision import Precision
 
 _SIDES = {"cpu": 1024}
 _GPU_SIDE = 8192
@@ -19,11 +19,6 @@ REPEATS = 9
 def ceiling_side(device: torch.device) -> int:
     """The matrices' side that gives a device's ceiling."""
     return _SIDES.get(device.type, _GPU_SIDE)
-
-
-def available(device: torch.device) -> list[Precision]:
-    """The precisions that a device has."""
-    return [one for one in PRECISIONS.values() if one.processor or device.type != "cpu"]
 
 
 def matmul_flops(kind: Precision, device: torch.device, side: int | None = None) -> float:

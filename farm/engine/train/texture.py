@@ -21,11 +21,12 @@ from torch.nn import functional as F
 
 from farm.catalog import procedural
 from farm.catalog.cards import ModelCard, Training
+from farm.engine import taps
 from farm.engine.extractor import Extractor
 from farm.engine.train.data import Recipe, crops, generated, recolour, warp
 from farm.engine.train.publish import machine, publish_model
 
-BLOCKS = ((32, 32), (64, 64), (128, 128), (160, 160))
+BLOCKS = taps.BLOCKS["farm-texture"]
 
 
 @dataclass(frozen=True)
