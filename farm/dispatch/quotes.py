@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from farm.clock import Clock
 from farm.engine.pyramid import plan_scales
 from farm.route.accelerator import Pool
 from farm.route.decide import quote
-from farm.route.footprint import Footprint, footprint
+from farm.route.footprint import UNTILED, Footprint, footprint, output_gigabytes, with_optimiser
 from farm.spec import Job, PreviewJob, Quote
 
 PREVIEW_MODEL = "farm-preview"
@@ -17,10 +18,18 @@ PREVIEW_MODEL = "farm-preview"
 def footprint_of(job: Job, content: tuple[int, int]) -> Footprint:
     """The work of ``job`` on a content of (width, height) pixels, from the engine's own plan."""
     width, height = job.output.size(content)
+    leaves = output_gigabytes(job.output, width, height)
     if isinstance(job, PreviewJob):
-        return footprint([(width, height, 1)], PREVIEW_MODEL)
+        return replace(footprint([(width, height, 1)], PREVIEW_MODEL), output_gigabytes=leaves)
     scales = plan_scales(width, height, job.quality.preset)
-    return footprint([(s.width, s.height, s.iterations) for s in scales], job.quality.extractor)
+    work = footprint([(s.width, s.height, s.iterations) for s in scales], job.quality.extractor)
+    engine, tile = job.engine, job.engine.tile
+    asked = None if tile == "auto" else UNTILED if tile == "untiled" else tile
+    return replace(
+        with_optimiser(work, job.quality.optimiser), output_gigabytes=leaves, tile=asked,
+        precision=engine.precision, reproducible=engine.reproducible,
+        masks=sum(style.mask is not None for style in job.styles),
+    )  # fmt: skip
 
 
 class Quoter:

@@ -11,13 +11,14 @@ from torch import Tensor
 from farm.dispatch.pictures import content_picture, style_pictures, tensor
 from farm.dispatch.previews import Previewer
 from farm.dispatch.workplace import Order, Workplace
+from farm.engine import needs
 from farm.engine.extractor import Extractor
 from farm.engine.gradient import Evaluator
 from farm.engine.memory import free_bytes
 from farm.engine.models import load_extractor
 from farm.engine.oklab import grey
 from farm.engine.optimise import Iterate, Resume, optimise
-from farm.engine.planner import STATE_BYTES, Demand, Net, Plan, plan
+from farm.engine.planner import Plan, plan
 from farm.engine.precision import PRECISIONS, Precision, gradient_seconds, precision
 from farm.engine.pyramid import Scale, plan_scales
 from farm.engine.recipe import Recipe, recipe_for, strengthened
@@ -167,20 +168,17 @@ def _plan(  # all that decides how much memory it takes
     last: Scale, place: Workplace,
 ) -> Plan:  # fmt: skip
     """Tiles for the largest scale; the smaller ones run by the same plan."""
-    size = place.mesh.size
-    state = STATE_BYTES if recipe.optimiser == "adam" else 12 * (2 * recipe.lbfgs.history + 3)
-    demand = Demand(
-        -(-last.height // size), last.width, state, 4 if recipe.optimiser == "adam" else 1,
-        shared=size > 1, masks=sum(style.mask is not None for style in styles),
+    wanted = needs.demand(
+        last.width, last.height, devices=place.mesh.size, optimiser=recipe.optimiser,
+        history=recipe.lbfgs.history, masks=sum(style.mask is not None for style in styles),
     )  # fmt: skip
-    names = list(extractor.taps)
-    deepest = max(names.index(tap) for tap in recipe.taps)
-    taps = [extractor.taps[name] for name in names[: deepest + 1]]
-    width, reproducible = kind.dtype.itemsize, job.engine.reproducible
-    net = Net(taps, recipe.content_taps, width, reproducible=reproducible)
+    net = needs.net(
+        list(extractor.taps.values()), recipe.taps, recipe.content_taps, kind.dtype.itemsize,
+        reproducible=job.engine.reproducible,
+    )  # fmt: skip
     free = free_bytes(place.device) / place.neighbours
     tile = job.engine.tile
     if tile == "untiled":
         tile = max(last.height, last.width) + 64
-    found = plan(demand, net, free, None if tile == "auto" else tile)
+    found = plan(wanted, net, free, None if tile == "auto" else tile)
     return replace(found, tile=None) if job.engine.tile == "untiled" else found

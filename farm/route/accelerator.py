@@ -37,6 +37,12 @@ class Accelerator(Value):
         default=0.2, ge=0, description="To keep the state of a megapixel; 0.2 was measured on a disk."
     )
     startup_seconds: float = Field(ge=0, description="From claiming a task to its first iteration.")
+    number_bytes: Literal[2, 4] = Field(
+        default=4, description="Of a number in the precision that prints take there unasked."
+    )
+    precisions: dict[str, float] = Field(
+        default_factory=dict, description="Speed in a precision that is asked for, over that of speeds."
+    )
     gang_share: float = Field(
         default=0.0, ge=0, lt=1,
         description="Share of an iteration that does not shrink with more devices (Amdahl).",
