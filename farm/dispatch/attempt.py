@@ -108,7 +108,7 @@ class Attempt:
             return self._ended(error)
         with self._lock:
             self._run, wish = run, self._wish
-        # Finding a place may have taken longer than the lease; the next pass must not reap it.
+        # Finding a place may have taken longer than the lease; the next pass must not take it back.
         with contextlib.suppress(FarmError):
             self.beat()
         if wish:

@@ -10,11 +10,10 @@ from farm.queue.claiming import Claiming
 from farm.queue.leases import Leases
 from farm.queue.orders import Orders
 from farm.queue.reading import Reading
-from farm.queue.recovery import Recovery
 from farm.queue.shares import Shares
 
 
-class Queue(Reading, Adding, Orders, Claiming, Leases, Recovery, Shares):
+class Queue(Reading, Adding, Orders, Claiming, Leases, Shares):
     """Jobs and tasks with their events. Safe to use from several threads."""
 
     @abstractmethod

@@ -6,7 +6,7 @@ from farm.queue.facts import JobFilter
 from farm.queue.records import AttemptRecord
 from farm.queue.transactions import Transactions
 from farm.spec.event import Event, parse_event
-from farm.spec.record import JobRecord, TaskRecord
+from farm.spec.record import JobRecord, Lease, TaskRecord
 from farm.spec.state import JobState
 
 
@@ -70,6 +70,16 @@ class Reading(Transactions):
         with self._reading() as ledger:
             rows = ledger.rows.events(ledger.job(job_id).id, after, limit)
         return [parse_event(row.body) for row in rows]
+
+    def expired(self) -> list[Lease]:
+        """Leases that have run out and are held still, the oldest first."""
+        with self._reading() as ledger:
+            return [task.lease(spec) for task, spec in ledger.rows.leases(ledger.now, "")]
+
+    def held(self, worker_prefix: str = "") -> list[Lease]:
+        """Leases of workers with that prefix, by expiry."""
+        with self._reading() as ledger:
+            return [task.lease(spec) for task, spec in ledger.rows.leases(None, worker_prefix)]
 
     def version(self) -> int:
         """A number that grows with every event of any job, cheap to ask again and again."""

@@ -14,29 +14,27 @@ MAX_LOSSES = 3
 
 def give_back(
     ledger: Ledger, task: TaskRow, event: Retrying, outcome: Outcome, *, counts: bool, lost: bool
-) -> TaskRow:
+) -> None:
     """End a lease without a result: the task waits for its next attempt unless cancelled."""
     cause, reason = event.cause, event.reason
     losses = task.losses + lost
     if outcome == "retry" and counts:
         ledger.blame(task, cause)
     if ledger.job(task.job).cancel_requested:
-        moved = ledger.release(
-            task, TaskState.CANCELLED, outcome, cause=cause, reason=reason, losses=losses
-        )
+        ledger.release(task, TaskState.CANCELLED, outcome, cause=cause, reason=reason, losses=losses)
     elif lost and losses >= MAX_LOSSES:
         told = f"the task lost its worker {losses} times, the last time because: {reason}"
         verdict = Quarantined(task=task.id, attempt=task.attempt, cause=cause, reason=told)
-        return quarantine(ledger, task, verdict, losses=losses)
+        quarantine(ledger, task, verdict, losses=losses)
+        return
     else:
         not_before = ledger.now + event.delay if event.delay else 0.0
-        moved = ledger.release(
+        ledger.release(
             task, TaskState.READY, outcome, cause=cause, reason=reason, losses=losses,
             failures=task.failures + counts, not_before=not_before,
         )  # fmt: skip
         ledger.log(task.job, event)
     settle(ledger, task.job)
-    return moved
 
 
 def complete(ledger: Ledger, task: TaskRow, done: Done, result: str) -> None:
@@ -65,15 +63,14 @@ def fail(ledger: Ledger, job_id: str, cause: str, reason: str) -> None:
     ledger.log(job_id, Failed(cause=cause, reason=reason))
 
 
-def quarantine(ledger: Ledger, task: TaskRow, verdict: Quarantined, *, losses: int) -> TaskRow:
+def quarantine(ledger: Ledger, task: TaskRow, verdict: Quarantined, *, losses: int) -> None:
     """Set a task aside with its evidence, and fail its job."""
-    moved = ledger.release(
+    ledger.release(
         task, TaskState.QUARANTINED, "quarantined",
         cause=verdict.cause, reason=verdict.reason, losses=losses,
     )  # fmt: skip
     ledger.log(task.job, verdict)
     fail(ledger, task.job, "quarantined", verdict.reason)
-    return moved
 
 
 def settle(ledger: Ledger, job_id: str) -> None:

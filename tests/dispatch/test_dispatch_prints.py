@@ -257,10 +257,10 @@ def test_beats_keep_a_long_print_from_being_reaped(bench: Bench) -> None:
 def test_a_slow_start_does_not_cost_the_lease(bench: Bench) -> None:
     bench.start_seconds = bench.settings.lease_seconds + 5
 
-    def reap(_run: Here) -> None:
-        assert bench.queue.reap() == []
+    def look(_run: Here) -> None:
+        assert bench.queue.expired() == []
 
-    bench.meddle = once(reap, lambda event: isinstance(event, Started))
+    bench.meddle = once(look, lambda event: isinstance(event, Started))
     bench.submit()
     bench.finish()
     assert bench.events("retrying") == []

@@ -114,7 +114,7 @@ def test_a_print_whose_checkpoint_is_no_use_starts_over(any_bench: Bench, lost: 
     blob = "0" * 64 if lost else bench.store.put(b"of another format")
     kept = Checkpointed(task=lease.task, attempt=1, blob=blob, scale=2, iteration=1)
     bench.queue.checkpoint(lease, kept)
-    bench.queue.release_worker("earlier/")
+    bench.queue.retry(lease, "restart", "started again", counts=False)
     bench.finish()
     assert bench.state() is JobState.DONE
     first = bench.events("progress")[0]

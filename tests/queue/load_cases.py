@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from audit import findings
-from queue_cases import job_spec, progress
+from queue_cases import job_spec, lose, progress
 
 from farm.clock import ManualClock
 from farm.errors import StaleLease
@@ -96,7 +96,7 @@ class Load:
         works = [lambda crew=crew, n=n: self.drive(crew, n) for n, crew in enumerate(self.crews)]
         threads = [
             threading.Thread(target=self.guarded, args=(work,))
-            for work in (*works, self.reap, self.read)
+            for work in (*works, self.lose, self.read)
         ]
         for thread in threads:
             thread.start()
@@ -119,12 +119,12 @@ class Load:
                     return
                 worker.turn(queue, self.clock.now())
 
-    def reap(self) -> None:
+    def lose(self) -> None:
         """Let time pass, take back what ran out, and look at the whole now and then."""
         queue, looks = self.queues[0], 0
         while not self.over.wait(0.05):
             self.clock.advance(2.0)
-            queue.reap()
+            lose(queue)
             looks += 1
             if looks % 40 == 0:
                 self.audit()

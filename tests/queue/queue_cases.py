@@ -11,6 +11,7 @@ from typing import Any
 from postgres_cases import emptied
 
 from farm.clock import ManualClock
+from farm.errors import StaleLease
 from farm.queue import MemoryQueue, Queue, open_queue
 from farm.spec import Job, JobState, Lease, TaskRecord, parse_job
 from farm.spec.event import Progress
@@ -57,6 +58,26 @@ class Case:
         assert [event.seq for event in events] == list(range(1, len(events) + 1))
         assert self.queue.job(job_id).seq == len(events)
         return [event.kind for event in events]
+
+
+def lose(queue: Queue) -> list[TaskRecord]:
+    """Give back what ran out, as a dispatcher does that has ended the attempts; the tasks then."""
+    lost = []
+    for lease in queue.expired():
+        try:
+            queue.retry(lease, "lost", "no heartbeat in time", counts=False, lost=True)
+        except StaleLease:
+            continue  # somebody else was faster
+        lost.append(lease)
+    return [task for lease in lost for task in queue.tasks(lease.job) if task.id == lease.task]
+
+
+def restart(queue: Queue, family: str) -> int:
+    """Give back what a dispatcher's workers held, as its successor does; how many tasks."""
+    held = queue.held(family)
+    for lease in held:
+        queue.retry(lease, "restart", "the dispatcher was started again", counts=False)
+    return len(held)
 
 
 def database(folder: Path) -> str:

@@ -13,7 +13,7 @@ import pytest
 from audit import findings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from queue_cases import address, job_spec, progress
+from queue_cases import address, job_spec, lose, progress, restart
 
 from farm.clock import ManualClock
 from farm.errors import IllegalTransition, InvalidInput, StaleLease
@@ -56,7 +56,6 @@ WRITES: tuple[Write, ...] = (
     lambda queue, lease: queue.retry(lease, "lost", "gone", counts=False, lost=True),
     lambda queue, lease: queue.fail(lease, "invalid", "bad"),
     lambda queue, lease: queue.quarantine(lease, "unknown", "odd"),
-    lambda queue, lease: queue.release(lease, "lost", "its process is gone"),
     lambda queue, lease: queue.stopped(lease),
 )
 ORDERS: dict[str, Callable[[Queue, str], object]] = {
@@ -150,15 +149,15 @@ class Machine(RuleBasedStateMachine):
             assert (queue.job(name), queue.version()) == before
 
     @rule(seconds=st.sampled_from([1.0, 6.0, 31.0]), door=st.integers(0, 1))
-    def wait_and_reap(self, seconds: float, door: int) -> None:
+    def wait_and_lose(self, seconds: float, door: int) -> None:
         self.clock.advance(seconds)
         ends = (TaskState.READY, TaskState.CANCELLED, TaskState.QUARANTINED)
-        for task in self.queues[door].reap():
+        for task in lose(self.queues[door]):
             assert task.state in ends
 
     @rule(door=st.integers(0, 1))
     def restart(self, door: int) -> None:
-        self.queues[door].release_worker("h1/")
+        restart(self.queues[door], "h1/")
         assert self.queues[door].held("h1/") == []
 
     def attempt(self, lease: Lease) -> AttemptRecord:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from queue_cases import database, job_spec, progress
+from queue_cases import database, job_spec, progress, restart
 
 from farm.clock import ManualClock
 from farm.queue import SqlQueue, open_queue
@@ -64,7 +64,7 @@ def test_a_kill_leaves_all_or_nothing(
     assert task.attempt == len(queue.attempts("j1")) == attempts
     assert task.state.value == {"queued": "ready", "running": "leased", "done": "done"}[state]
     if state != "done":
-        queue.release_worker("w1")
+        restart(queue, "w1")
         lease = queue.claim("w2", 30)
         assert lease is not None
         assert lease.attempt == attempts + 1

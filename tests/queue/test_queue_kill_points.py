@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from audit import findings
-from queue_cases import address, job_spec, progress
+from queue_cases import address, job_spec, lose, progress, restart
 
 from farm.clock import ManualClock
 from farm.queue import SqlQueue, open_queue
@@ -29,10 +29,10 @@ def live(queue: SqlQueue, clock: ManualClock) -> None:
     mark = Checkpointed(task=lease.task, attempt=1, blob="c" * 64, scale=1, iteration=1)
     queue.checkpoint(lease, mark)
     queue.retry(lease, "out_of_memory", "no room")
-    queue.release(claimed(queue), "lost", "its process is gone")
+    queue.retry(claimed(queue), "lost", "its process is gone", counts=False, lost=True)
     claimed(queue)
     clock.advance(60)
-    queue.reap()
+    lose(queue)
     queue.complete(claimed(queue), Done())
     queue.quarantine(claimed(queue), "unknown", "odd")
     queue.retry_job("j1")
@@ -47,8 +47,8 @@ def claimed(queue: SqlQueue) -> Lease:
 
 
 PLACES = (
-    "add", "claim", "heartbeat", "record", "checkpoint", "retry", "release", "reap", "complete",
-    "quarantine", "retry_job", "cancel",
+    "add", "claim", "heartbeat", "record", "checkpoint", "retry", "complete", "quarantine",
+    "retry_job", "cancel",
 )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def test_a_kill_leaves_facts_that_fit_together(url: str, place: str, moment: str
     killed_at(f"{place}.{moment}", work)
     with closing(open_queue(url, ManualClock())) as queue:
         assert findings(queue) == {}
-        queue.release_worker("w")
+        restart(queue, "w")
         for job in queue.jobs():
             if job.state in (JobState.FAILED, JobState.CANCELLED):
                 queue.retry_job(job.id)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from queue_cases import KINDS, Case, job_spec, opened, progress
+from queue_cases import KINDS, Case, job_spec, lose, opened, progress
 
 from farm.errors import StaleLease
 from farm.queue import Queue
@@ -64,7 +64,7 @@ def test_a_heartbeat_renews_the_lease(case: Case) -> None:
     assert beat.lease.expires_at == lease.expires_at + 20 == case.task().lease_expires_at
     assert (beat.cancel_requested, beat.pause_requested) == (False, False)
     case.clock.advance(20)
-    assert case.queue.reap() == []
+    assert lose(case.queue) == []
 
 
 def test_recorded_events_are_numbered_and_dated(case: Case) -> None:
@@ -195,13 +195,13 @@ WRITES: dict[str, Callable[[Queue, Lease], object]] = {
 }
 
 
-def reaped(case: Case, lease: Lease) -> None:
+def lost(case: Case, lease: Lease) -> None:
     case.clock.advance(31)
-    assert len(case.queue.reap()) == 1
+    assert len(lose(case.queue)) == 1
 
 
 def taken_over(case: Case, lease: Lease) -> None:
-    reaped(case, lease)
+    lost(case, lease)
     case.claim("w2")
 
 
@@ -209,7 +209,7 @@ def ended(case: Case, lease: Lease) -> None:
     case.queue.complete(lease, Done())
 
 
-@pytest.mark.parametrize("loss", [reaped, taken_over, ended])
+@pytest.mark.parametrize("loss", [lost, taken_over, ended])
 @pytest.mark.parametrize("write", list(WRITES))
 def test_a_stale_lease_writes_nothing(
     case: Case, write: str, loss: Callable[[Case, Lease], None]
@@ -242,7 +242,7 @@ def test_an_expired_lease_that_nobody_took_still_holds(case: Case) -> None:
     case.clock.advance(31)
     case.queue.record(lease, progress(lease))
     case.queue.heartbeat(lease, 30)
-    assert case.queue.reap() == []
+    assert lose(case.queue) == []
 
 
 def test_a_write_that_breaks_off_leaves_nothing(case: Case) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from queue_cases import KINDS, Case, opened
+from queue_cases import KINDS, Case, lose, opened, restart
 
 from farm.errors import StaleLease
 from farm.spec import JobState, TaskState
@@ -23,9 +23,9 @@ def test_an_expired_lease_is_taken_back_free_of_charge(case: Case) -> None:
     case.add()
     case.claim(ttl=30)
     case.clock.advance(29.9)
-    assert case.queue.reap() == []
+    assert lose(case.queue) == []
     case.clock.advance(0.1)
-    (task,) = case.queue.reap()
+    (task,) = lose(case.queue)
     assert task == case.task()
     assert (task.state, task.failures, task.worker) == (TaskState.READY, 0, None)
     assert case.state() is JobState.QUEUED
@@ -34,7 +34,7 @@ def test_an_expired_lease_is_taken_back_free_of_charge(case: Case) -> None:
     assert (event.cause, event.attempt) == ("lost", 1)
     (attempt,) = case.queue.attempts("j1")
     assert (attempt.outcome, attempt.cause, attempt.ended) == ("lost", "lost", case.clock.now())
-    assert case.queue.reap() == []
+    assert lose(case.queue) == []
     assert case.claim("w2").attempt == 2
 
 
@@ -44,7 +44,7 @@ def test_only_what_expired_is_taken_back(case: Case) -> None:
     case.claim(ttl=10)
     case.claim(ttl=60)
     case.clock.advance(20)
-    assert [task.id for task in case.queue.reap()] == ["a/print"]
+    assert [task.id for task in lose(case.queue)] == ["a/print"]
     assert case.state("b") is JobState.RUNNING
 
 
@@ -53,7 +53,7 @@ def test_a_lost_job_that_was_to_be_cancelled_is(case: Case) -> None:
     case.claim(ttl=10)
     case.queue.cancel("j1", "why")
     case.clock.advance(10)
-    (task,) = case.queue.reap()
+    (task,) = lose(case.queue)
     assert task.state is TaskState.CANCELLED
     assert case.state() is JobState.CANCELLED
     assert {task.state for task in case.queue.tasks("j1")} == {TaskState.CANCELLED}
@@ -65,7 +65,7 @@ def test_a_lost_job_that_was_to_be_paused_is(case: Case) -> None:
     case.claim(ttl=10)
     case.queue.pause("j1")
     case.clock.advance(10)
-    case.queue.reap()
+    lose(case.queue)
     assert case.state() is JobState.PAUSED
     assert case.task().state is TaskState.READY
     assert case.kinds() == ["queued", "retrying", "paused"]
@@ -76,7 +76,7 @@ def test_both_tasks_of_a_job_may_be_lost_at_once(case: Case) -> None:
     case.claim("w1")
     case.claim("w2")
     case.clock.advance(30)
-    assert len(case.queue.reap()) == 2
+    assert len(lose(case.queue)) == 2
     assert case.state() is JobState.QUEUED
     assert case.kinds() == ["queued", "retrying", "retrying"]
 
@@ -86,13 +86,13 @@ def test_a_restarted_dispatcher_takes_back_what_its_workers_held(case: Case) -> 
         case.add(name)
     for worker in ("host1/w1", "host1/w2", "HOST1/w3"):
         case.claim(worker)
-    assert case.queue.release_worker("host1/") == 2
+    assert restart(case.queue, "host1/") == 2
     assert [case.state(name).value for name in "abc"] == ["queued", "queued", "running"]
     event = case.queue.events("a")[-1]
     assert isinstance(event, Retrying)
     assert event.cause == "restart"
     assert case.task("a").failures == 0
-    assert case.queue.release_worker("host1/") == 0
+    assert restart(case.queue, "host1/") == 0
 
 
 def test_expired_leases_are_looked_at_and_then_taken_back(case: Case) -> None:
@@ -103,15 +103,14 @@ def test_expired_leases_are_looked_at_and_then_taken_back(case: Case) -> None:
     assert case.queue.expired() == []
     case.clock.advance(30)
     assert case.queue.expired() == [first, second]
-    # Between the look and the taking one comes back to life, and the other is taken over.
     renewed = case.queue.heartbeat(first, 30).lease
-    assert case.queue.reap([first]) == []
-    assert [task.id for task in case.queue.reap([second])] == ["b/print"]
-    again = case.claim()
-    assert again.task == "b/print"
-    case.clock.advance(60)
-    assert case.queue.reap([second]) == []
-    assert [task.id for task in case.queue.reap([renewed])] == ["a/print"]
+    assert case.queue.expired() == [second]
+    assert [task.id for task in lose(case.queue)] == ["b/print"]
+    assert case.claim().task == "b/print"
+    case.clock.advance(29)
+    assert case.queue.expired() == []
+    case.clock.advance(1)
+    assert renewed in case.queue.expired()
 
 
 def test_leases_are_held_by_workers_of_a_prefix(case: Case) -> None:
@@ -125,25 +124,28 @@ def test_leases_are_held_by_workers_of_a_prefix(case: Case) -> None:
 def test_a_dead_workers_task_is_given_back_before_its_time(case: Case) -> None:
     case.add()
     lease = case.claim()
-    task = case.queue.release(lease, "lost", "its process is gone")
+    gone = "its process is gone"
+    case.queue.retry(lease, "lost", gone, counts=False, lost=True)
+    task = case.task()
     assert (task.state, task.losses, task.failures) == (TaskState.READY, 1, 0)
     with pytest.raises(StaleLease):
-        case.queue.release(lease, "lost", "its process is gone")
+        case.queue.retry(lease, "lost", gone, counts=False, lost=True)
     (attempt,) = case.queue.attempts("j1")
-    assert (attempt.outcome, attempt.cause, attempt.reason) == ("lost", "lost", "its process is gone")
+    assert (attempt.outcome, attempt.cause, attempt.reason) == ("lost", "lost", gone)
     again = case.claim()
     assert (again.losses, again.task_name) == (1, "print")
-    assert case.queue.release(again, "preempted", "spot capacity was taken").losses == 1
+    case.queue.retry(again, "preempted", "spot capacity was taken", counts=False)
+    assert case.task().losses == 1
 
 
 def test_the_third_lost_worker_quarantines_its_task(case: Case) -> None:
     case.add(tasks=("bad", "good"))
     case.queue.complete(case.claim(), Done())
-    case.queue.retry(case.claim(ttl=10), "lost", "the connection broke", counts=False, lost=True)
-    case.queue.release(case.claim(ttl=10), "lost", "its process is gone")
+    for reason in ("the connection broke", "its process is gone"):
+        case.queue.retry(case.claim(ttl=10), "lost", reason, counts=False, lost=True)
     case.claim(ttl=10)
     case.clock.advance(10)
-    (task,) = case.queue.reap()
+    (task,) = lose(case.queue)
     assert (task.state, task.losses) == (TaskState.QUARANTINED, 3)
     record = case.queue.job("j1")
     assert (record.state, record.tasks) == (JobState.FAILED, {"done": 1, "quarantined": 1})
@@ -179,7 +181,7 @@ def test_restarts_and_preemptions_are_no_losses(case: Case) -> None:
     case.add()
     for _ in range(4):
         case.claim("host/a")
-        case.queue.release_worker("host/")
+        restart(case.queue, "host/")
         case.queue.retry(case.claim(), "preempted", "spot capacity was taken", counts=False)
     assert (case.task().losses, case.task().failures) == (0, 0)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from queue_cases import KINDS, Case, job_spec, opened
+from queue_cases import KINDS, Case, job_spec, lose, opened
 
 from farm.errors import InvalidInput, NotFound
 from farm.queue.facts import Head
@@ -212,7 +212,7 @@ def test_lost_workers_count_against_their_node(case: Case) -> None:
         lease = case.claim(ttl=10)
         case.queue.record(lease, Started(task=lease.task, attempt=1, worker="w", node="n1"))
         case.clock.advance(10)
-        assert len(case.queue.reap()) == 1
+        assert len(lose(case.queue)) == 1
         case.queue.cancel(job)
     assert case.queue.nodes()[0].out
 
