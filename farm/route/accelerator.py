@@ -43,6 +43,9 @@ class Accelerator(Value):
     precisions: dict[str, float] = Field(
         default_factory=dict, description="Speed in a precision that is asked for, over that of speeds."
     )
+    weights_seconds: float = Field(
+        default=0.0, ge=0, description="Of the start-up, what loading an extractor's weights takes."
+    )
     gang_share: float = Field(
         default=0.0, ge=0, lt=1,
         description="Share of an iteration that does not shrink with more devices (Amdahl).",
@@ -89,6 +92,7 @@ class Pool(Value):
     )
     boot_seconds: float = Field(default=0.0, ge=0, description="Until a machine that is not up is.")
     egress_usd_gb: float = Field(default=0.0, ge=0, description="To bring a gigabyte out of there.")
+    loaded: tuple[str, ...] = Field(default=(), description="Extractors that are loaded there.")
     preemption: Preemption | None = Field(default=None, description="None: it is never taken away.")
 
     @property
