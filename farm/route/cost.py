@@ -1,10 +1,15 @@
-"""What a job costs on a pool: expected time and money, and what nine of ten runs stay under."""
+"""What a way costs, and by how much runs exceed their median."""
 
 from __future__ import annotations
 
-from farm.route.accelerator import Pool, Speed
-from farm.route.footprint import Footprint, seconds
-from farm.spec.routing import Option
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.route.accelerator import Speed
+
+Floats: TypeAlias = NDArray[np.float64]
 
 Z90 = 1.2816
 """The 90th percentile of the normal distribution, in standard deviations."""
@@ -22,23 +27,28 @@ def p90_factor(speed: Speed) -> float:
     return max(P90_MEASURED, 1 + Z90 * (speed.spread or 0.0))
 
 
-def estimate(work: Footprint, pool: Pool) -> Option:
-    """Time and price of ``work`` on one accelerator of ``pool``, start-up included.
+def usd(price: Floats, seconds: Floats, gigabytes: float, egress: Floats) -> Floats:
+    """What runs cost: every second that their accelerators are held, and bringing the results out.
 
-    Raises:
-        Unavailable: nothing is known about the extractor's speed there.
+    Args:
+        price: USD per second of all accelerators of a way together, (w,).
+        seconds: from claiming them to giving them back, lost work and restarts included, (w,).
+        gigabytes: of results.
+        egress: USD for a gigabyte, (w,).
     """
-    accelerator = pool.accelerator
-    speed = accelerator.speed(work.extractor)
-    p50 = accelerator.startup_seconds + seconds(work, accelerator)
-    p90 = p50 * p90_factor(speed)
-    price = pool.price / 3600
-    return Option(
-        pool=pool.name,
-        accelerator=accelerator.name,
-        p50_seconds=p50,
-        p90_seconds=p90,
-        p50_usd=p50 * price,
-        p90_usd=p90 * price,
-        note="" if speed.calibrated else "speed assumed; 'farm bench engine' measures it",
-    )
+    return np.asarray(price * seconds + gigabytes * egress)
+
+
+def p90(median: Floats, factor: Floats, lost50: Floats, lost90: Floats) -> Floats:
+    """What nine of ten runs stay under, by two causes that are independent of each other.
+
+    Runs without a preemption are longer than their median by ``factor``, and preemptions add
+    ``lost90`` over ``lost50``. Independent deviations add up by their squares; with one cause alone
+    this is exact.
+
+    Args:
+        median: seconds of runs without a preemption.
+        factor: as in ``p90_factor``.
+        lost50, lost90: seconds that preemptions add.
+    """
+    return np.asarray(median + lost50 + np.hypot(median * (factor - 1), lost90 - lost50))

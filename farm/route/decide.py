@@ -1,168 +1,136 @@
-"""Which pool a job runs on: the cheapest that meets the deadline, or the fastest within the budget.
+"""The way a job takes, explained: why, over which others, or what could be had where nothing will do.
 
-Promises are kept at the 90th percentile: an option meets a deadline or a budget when nine of ten
-runs do. Among equals the median decides.
+The rule itself is ``policy.choose``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import NoReturn
 
-from farm.errors import InvalidInput, Refused
+import numpy as np
+
+from farm.errors import InvalidInput
 from farm.route.accelerator import Pool
-from farm.route.cost import estimate
+from farm.route.board import Board, Floats, Ints
 from farm.route.footprint import Footprint
-from farm.route.words import clock_time, duration, money
+from farm.route.front import front
+from farm.route.options import judged, option, refuse_extractor
+from farm.route.policy import Choice, Reason, Wish, admits, choose, keeps, rule_of
+from farm.route.refuse import refuse
+from farm.route.ways import Ways, weigh
+from farm.route.words import duration, money
 from farm.spec.routing import Decision, Option, Quote, Routing
 
+ALTERNATIVES = 3
 
-def decide(work: Footprint, pools: Sequence[Pool], routing: Routing, now: float) -> Decision:
-    """Choose a pool for ``work``.
+
+def decide(
+    work: Footprint, pools: Sequence[Pool] | Board, routing: Routing, now: float,
+    devices: int | None = None,
+) -> Decision:  # fmt: skip
+    """Choose a way for ``work``.
 
     Args:
         work: the job's footprint.
-        pools: what there is.
+        pools: what there is; as a board where many jobs are decided on the same pools.
         routing: the job's wishes.
         now: seconds since the epoch.
+        devices: ranks that must share it; None leaves the size of the gang to the router.
 
     Raises:
         InvalidInput: the deadline has no UTC offset.
+        Unavailable: no pool knows the extractor's speed.
         Refused: no pool can take it, or the deadline or the budget cannot be met; the sentence says
             what could.
     """
-    due = _due(routing)
-    options = [_judge(work, pool, routing, due, now) for pool in pools]
-    usable = [option for option, fits in options if fits]
-    feasible = [option for option in usable if option.feasible]
-    if not usable:
-        _refuse_capacity(work, [option for option, _ in options])
-    if not feasible:
-        _refuse_wishes(usable, routing, due, now)
-    fastest = routing.budget_usd is not None and due is None
-    chosen = min(feasible, key=_by_time if fastest else _by_price)
-    others = sorted((option for option, _ in options if option is not chosen), key=_by_price)
-    reason = _reason(chosen, feasible, routing, due, now)
-    return Decision(chosen=chosen, reason=reason, alternatives=tuple(others))
+    wish = wish_of(routing, devices)
+    board = pools if isinstance(pools, Board) else Board.of(pools, devices)
+    ways = weigh(work, board)
+    refuse_extractor(work, ways)
+    choice = choose(ways, wish, now)
+    if choice is None:
+        refuse(work, ways, wish, now)
+    return explain(work, ways, wish, now, choice)
 
 
-def quote(work: Footprint, pools: Sequence[Pool], routing: Routing, now: float) -> Quote:
-    """The answer to ``what would this cost?``. Raises as ``decide`` does."""
+def quote(
+    work: Footprint, pools: Sequence[Pool] | Board, routing: Routing, now: float,
+    devices: int | None = None,
+) -> Quote:  # fmt: skip
+    """The answer to ``what would this cost?``. Takes and raises what ``decide`` does."""
     return Quote(
         width=work.width,
         height=work.height,
         iterations=work.iterations,
         megapixel_iterations=work.megapixel_iterations,
-        decision=decide(work, pools, routing, now),
+        decision=decide(work, pools, routing, now, devices),
     )
 
 
-def _due(routing: Routing) -> float | None:
-    if routing.deadline is None:
-        return None
-    if routing.deadline.utcoffset() is None:
-        text = routing.deadline.isoformat()
-        raise InvalidInput(
-            f"routing.deadline: {text} has no UTC offset; write e.g. {text}+00:00.",
-            field="routing.deadline",
-        )
-    return routing.deadline.timestamp()
+def wish_of(routing: Routing, devices: int | None = None) -> Wish:
+    """A job's wishes as the policy takes them.
+
+    Raises:
+        InvalidInput: the deadline has no UTC offset.
+    """
+    due = None
+    if routing.deadline is not None:
+        if routing.deadline.utcoffset() is None:
+            text = routing.deadline.isoformat()
+            raise InvalidInput(
+                f"routing.deadline: {text} has no UTC offset; write e.g. {text}+00:00.",
+                field="routing.deadline",
+            )
+        due = routing.deadline.timestamp()
+    return Wish(due, routing.budget_usd, routing.spot, devices)
 
 
-def _judge(
-    work: Footprint, pool: Pool, routing: Routing, due: float | None, now: float
-) -> tuple[Option, bool]:
-    """The option of one pool, and whether that pool can take the work at all."""
-    option = estimate(work, pool)
-    obstacle = _obstacle(work, pool, routing)
-    notes = [obstacle] if obstacle else []
-    if due is not None and now + option.p90_seconds > due:
-        notes.append("misses the deadline")
-    if not _affords(option, routing):
-        notes.append("over the budget")
-    if not notes:
-        return option, True
-    if option.note:
-        notes.append(option.note)
-    return option.model_copy(update={"feasible": False, "note": "; ".join(notes)}), not obstacle
+def explain(work: Footprint, ways: Ways, wish: Wish, now: float, choice: Choice) -> Decision:
+    """The choice with its reason, the best way on each of three other pools, and the front."""
+    chosen = option(work, ways, choice.way)
+    kept = keeps(ways, wish, now)
+    rivals = _rivals(ways, wish, now, choice)
+    others = [judged(work, ways, int(way), wish, now) for way in rivals[:ALTERNATIVES]]
+    return Decision(
+        chosen=chosen,
+        reason=_reason(chosen, [one for one in others if one.feasible], wish, now, choice.reason),
+        alternatives=tuple(others),
+        front=tuple(option(work, ways, int(way)) for way in front(ways, kept)),
+    )
 
 
-def _obstacle(work: Footprint, pool: Pool, routing: Routing) -> str:
-    if pool.count == 0:
-        return "no accelerator there now"
-    if pool.market == "spot" and not routing.spot:
-        return "spot capacity, which the job excludes"
-    if work.gigabytes > pool.accelerator.memory_gb:
-        return f"needs {work.gigabytes:.1f} GB, has {pool.accelerator.memory_gb:.1f} GB"
-    return ""
+def _rivals(ways: Ways, wish: Wish, now: float, choice: Choice) -> Ints:
+    """The best way of each other pool, best first; those that keep the wishes before the others."""
+    kept = keeps(ways, wish, now)
+    rank = np.where(kept, 0, np.where(admits(ways, wish), 1, np.where(ways.able, 2, 3)))
+    order = np.lexsort((*reversed(_keys(ways, wish)), rank))
+    _, first = np.unique(ways.pool[order], return_index=True)
+    best = order[np.sort(first)]
+    return np.asarray(best[ways.pool[best] != ways.pool[choice.way]])
 
 
-def _affords(option: Option, routing: Routing) -> bool:
-    return routing.budget_usd is None or option.p90_usd <= routing.budget_usd
+def _keys(ways: Ways, wish: Wish) -> tuple[Floats, ...]:
+    if rule_of(wish) == Reason.FASTEST:
+        return ways.p50_seconds, ways.p50_usd, ways.p90_seconds, ways.p90_usd
+    return ways.expected_usd, ways.p50_usd, ways.p50_seconds, ways.p90_usd
 
 
-def _by_price(option: Option) -> tuple[float, ...]:
-    return option.p50_usd, option.p50_seconds, option.p90_usd, option.p90_seconds
-
-
-def _by_time(option: Option) -> tuple[float, ...]:
-    return option.p50_seconds, option.p50_usd, option.p90_seconds, option.p90_usd
-
-
-def _reason(
-    chosen: Option, feasible: Sequence[Option], routing: Routing, due: float | None, now: float
-) -> str:
-    rivals = [option for option in feasible if option is not chosen]
+def _reason(chosen: Option, rivals: Sequence[Option], wish: Wish, now: float, rule: Reason) -> str:
     promise = f"about {duration(chosen.p50_seconds)} and {money(chosen.p50_usd)}"
     if not rivals:
         why = f"only {chosen.pool} can take it"
-    elif due is None and routing.budget_usd is not None:
-        next_best = min(rivals, key=_by_time)
+    elif rule == Reason.FASTEST:
+        next_best = rivals[0]
         why = f"fastest within the budget, before {next_best.pool} ({duration(next_best.p50_seconds)})"
     else:
-        next_best = min(rivals, key=_by_price)
+        next_best = rivals[0]
         why = f"cheapest, before {next_best.pool} ({money(next_best.p50_usd)})"
     kept = []
-    if due is not None:
-        kept.append(f"{duration(due - now - chosen.p90_seconds)} to spare before the deadline")
-    if routing.budget_usd is not None:
-        kept.append(f"within the budget of {money(routing.budget_usd)}")
+    if chosen.devices > 1:
+        kept.append(f"on {chosen.devices} devices")
+    if wish.due is not None:
+        spare = duration(wish.due - now - chosen.p90_seconds)
+        kept.append(f"{spare} to spare before the deadline")
+    if wish.budget_usd is not None:
+        kept.append(f"within the budget of {money(wish.budget_usd)}")
     return f"{why}: {', '.join([promise, *kept])}."
-
-
-def _refuse_capacity(work: Footprint, options: Sequence[Option]) -> NoReturn:
-    size = f"{work.width}×{work.height}"
-    if not options:
-        raise Refused(f"routing: there is no pool to run {size} on; start one with 'farm up'.")
-    notes = "; ".join(f"{option.pool}: {option.note}" for option in options)
-    raise Refused(f"routing: no pool can take {size} ({notes}); make the output smaller or add a pool.")
-
-
-def _refuse_wishes(
-    usable: Sequence[Option], routing: Routing, due: float | None, now: float
-) -> NoReturn:
-    """Say which wish fails and the nearest that would not."""
-    in_time = [option for option in usable if due is None or now + option.p90_seconds <= due]
-    if not in_time:
-        assert due is not None
-        affordable = [option for option in usable if _affords(option, routing)]
-        soonest = min(affordable or usable, key=lambda option: option.p90_seconds)
-        raise Refused(
-            f"routing.deadline: {clock_time(datetime.fromtimestamp(due, UTC))} is too early; the "
-            f"soonest is {clock_time(_ready(soonest, now))} on {soonest.pool} for "
-            f"{money(soonest.p90_usd)}, so move it there or make the output smaller.",
-            field="routing.deadline",
-        )
-    cheapest = min(in_time, key=lambda option: option.p90_usd)
-    assert routing.budget_usd is not None
-    raise Refused(
-        f"routing.budget_usd: {money(routing.budget_usd)} is too little; the cheapest way "
-        f"{'in time ' if due is not None else ''}costs up to {money(cheapest.p90_usd)} on "
-        f"{cheapest.pool}, so raise it or make the output smaller.",
-        field="routing.budget_usd",
-    )
-
-
-def _ready(option: Option, now: float) -> datetime:
-    return datetime.fromtimestamp(now + option.p90_seconds, UTC)

@@ -147,6 +147,6 @@ def test_the_chosen_one_is_never_dominated(
     chosen = figures(decision.chosen)
     assert seconds is None or decision.chosen.p90_seconds <= seconds + 1e-3
     assert budget is None or decision.chosen.p90_usd <= budget
-    assert len(decision.alternatives) == len(pools) - 1
+    assert len(decision.alternatives) == min(3, len(pools) - 1)
     for other in map(figures, decision.alternatives):
         assert not (other != chosen and all(b <= a for a, b in zip(chosen, other, strict=True)))
