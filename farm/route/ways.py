@@ -17,7 +17,7 @@ from farm.route.footprint import CHECKPOINT_SECONDS, MEGA, Footprint, saving
 from farm.route.paces import paces
 from farm.route.preemption import losses
 
-__all__ = ["Board", "Obstacle", "Ways", "weigh"]
+__all__ = ["Board", "Obstacle", "Ways", "running_by_scale", "weigh"]
 
 LEAST_INTERVAL = 1.0
 """Seconds between checkpoints that cost nothing."""
@@ -106,7 +106,7 @@ def weigh(work: Footprint, board: Board) -> Ways:
 
 def _weigh(work: Footprint, board: Board) -> Ways:
     speeds = board.speeds(work.extractor, work.precision)
-    running, saves, fits = _running(work, board)
+    running, saves, fits = running_by_scale(work, board)
     seconds, interval = _checkpointed(running, saves, work.units)
     each = running.sum(axis=1)
     start = board.start - _loaded(work, board)
@@ -132,7 +132,7 @@ def _weigh(work: Footprint, board: Board) -> Ways:
     return Ways(board, obstacle.astype(np.int64), start, interval, *times, *money)
 
 
-def _running(work: Footprint, board: Board) -> tuple[Floats, Floats, Flags]:
+def running_by_scale(work: Footprint, board: Board) -> tuple[Floats, Floats, Flags]:
     """Of one unit by scale, (w, scales): seconds of iterations, and of one checkpoint; what fits."""
     speeds = board.speeds(work.extractor, work.precision)
     size = np.array([width * height / MEGA for width, height, _ in work.scales])
