@@ -152,7 +152,7 @@ class Store(Protocol):
         ...
 
     def has(self, sha256: str, /) -> bool:
-        """Whether the blob is there."""
+        """Whether the blob is there; if so, it is kept for a job that may soon name it."""
         ...
 
     def fetch(self, sha256: str, path: Path, /) -> None:

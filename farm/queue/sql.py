@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from farm.clock import Clock
 from farm.queue.database import prepare, spoken
+from farm.queue.naming import Names, names
 from farm.queue.queue import Queue
 from farm.queue.rows import Rows
 from farm.queue.sql_rows import SqlRows
@@ -42,6 +43,13 @@ class SqlQueue(Queue):
     @abstractmethod
     def _rows(self, connection: Connection, *, write: bool) -> SqlRows:
         """The rows of a transaction that was begun on a connection."""
+
+    def names(self) -> Names:
+        """Blobs that the rows name."""
+        with self._spoken(), self._engine.connect() as connection:
+            self._set_up(connection, write=False)
+            with connection.begin():
+                return names(connection)
 
     @contextmanager
     def _spoken(self) -> Iterator[None]:

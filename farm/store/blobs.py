@@ -1,7 +1,8 @@
 """Content-addressed blobs on any file system that fsspec knows.
 
 A blob lies at ``sha256/ab/abcdef…``, named by its bytes. It is written under ``tmp/`` and moved, so
-that a final name never stands over half a blob, and one that is there is never written again.
+that a final name never stands over half a blob, and one that is there is never written again; its
+age, by which ``farm.store.sweep`` goes, counts from the last time that it was put or asked for.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from farm.errors import Damaged, InvalidInput, NotFound, Unavailable
-from farm.store.files import publish, reason_of, sync_folder
+from farm.store.files import publish, reason_of, renewed, sync_folder
 from farm.store.upload import Upload, no_room
 
 CHUNK = 1 << 20
@@ -139,17 +140,19 @@ class BlobStore:
             return int(self._fs.size(self._path(sha)))
 
     def has(self, sha: str) -> bool:
-        """Whether the blob is there.
+        """Whether the blob is there. Then it is wanted: in a folder its age begins anew, for a sweep.
 
         Raises:
             Unavailable: the store is away.
         """
+        path = self._path(sha)
         with self._reading(sha):
-            if not self._fs.exists(self._path(sha)):
-                self._present()
-                return False
-        self._used = True
-        return True
+            there = bool(self._fs.exists(path)) and (not self._local or renewed(Path(path)))
+        if there:
+            self._used = True
+        else:
+            self._present()
+        return there
 
     def delete(self, sha: str) -> None:
         """Forget a blob; nothing happens if it is not there.

@@ -42,6 +42,17 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def renewed(path: Path) -> bool:
+    """Whether a file is there still; its age begins anew where this process may say so."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # on a disk to be read only, or another user's
+    return True
+
+
 def reason_of(error: OSError) -> str:
     """The system's words for what went wrong."""
     return error.strerror or str(error) or type(error).__name__

@@ -12,7 +12,7 @@ from farm.settings import Settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 CODE = "\n".join(re.findall(r"```\n(.*?)```", PAGE, flags=re.DOTALL) + re.findall(r"`(.*?)`", PAGE))
-GROUPS = ("project",)
+GROUPS = ("project", "store")
 
 
 def commands() -> dict[str, set[str]]:

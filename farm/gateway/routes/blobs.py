@@ -67,6 +67,9 @@ async def get(
     """The bytes of a blob. They never change, so they may be cached forever."""
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise NotFound(f"blob: {sha256[:80]!r} is not 64 hex digits; see the job's events for names.")
+    if request.method == "HEAD":
+        # Whoever asks means to name it in a job without sending it again: no sweep may take it now.
+        await asyncio.to_thread(services.store.has, sha256)
     size = await asyncio.to_thread(services.store.size, sha256)
     headers = {
         "ETag": f'"{sha256}"',
