@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
@@ -41,7 +42,6 @@ def names(connection: Connection) -> Names:
     return Names(frozenset(found), frozenset(_column(connection, going)))
 
 
-def _column(connection: Connection, query: Select[tuple[str]]) -> Iterator[str]:
+def _column(connection: Connection, query: Select[Any]) -> Iterator[str]:
     for page in connection.execute(query).partitions(_PAGE):
-        for row in page:
-            yield row[0]
+        yield from (row[0] for row in page)
