@@ -192,7 +192,6 @@ class Attempt:
             self._desk.meter.count("farm_renditions_total", fidelity=event.fidelity)
         elif isinstance(event, Progress):
             self._megapixels = event.width * event.height / 1e6
-            self._desk.meter.set("farm_dispatcher_up", 1)
 
     def _forget(self, checkpoint: str) -> None:
         """Delete a checkpoint that nobody will go on from, down to its manifest."""

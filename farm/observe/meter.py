@@ -45,13 +45,17 @@ def checked(name: str, kind: Kind, labels: dict[str, str]) -> Metric:
 
 
 class PrometheusMeter:
-    """Keeps the whole table in a registry of its own, to be served under ``/metrics``."""
+    """Keeps the whole table in a registry of its own, to be served under ``/metrics``.
+
+    A gauge is shown from its first value on: what another process measures would read as zero here.
+    """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
+        self._unset: dict[str, Gauge] = {}
         for entry in METRICS:
             self._create(entry)
 
@@ -61,9 +65,8 @@ class PrometheusMeter:
                 entry.name, entry.help, entry.labels, registry=self.registry
             )
         elif entry.kind == "gauge":
-            self._gauges[entry.name] = Gauge(
-                entry.name, entry.help, entry.labels, registry=self.registry
-            )
+            self._gauges[entry.name] = Gauge(entry.name, entry.help, entry.labels, registry=None)
+            self._unset[entry.name] = self._gauges[entry.name]
         else:
             self._histograms[entry.name] = Histogram(
                 entry.name, entry.help, entry.labels, buckets=entry.buckets, registry=self.registry
@@ -88,6 +91,8 @@ class PrometheusMeter:
         checked(name, "gauge", labels)
         gauge = self._gauges[name]
         (gauge.labels(**labels) if labels else gauge).set(value)
+        if self._unset.pop(name, None):  # by one thread alone, whoever else sets it now
+            self.registry.register(gauge)
 
     def observe(self, name: str, value: float, /, **labels: str) -> None:
         """Add a value to a histogram.

@@ -106,6 +106,7 @@ class DispatcherActor:
             except (FarmError, RayError):
                 # The database, the store or Ray's head is away for a while; nothing is lost by asking
                 # again.
+                self._meter.set("farm_dispatcher_up", 0)
                 log.exception("the dispatcher could not go round")
                 self._halt.wait(1.0)
 

@@ -12,7 +12,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from farm.clock import ManualClock
-from farm.errors import Unreachable
+from farm.errors import Unavailable, Unreachable
 from farm.gateway import create_app
 from farm.gateway.testing import InProcess, in_memory
 from farm.spec import parse_job
@@ -40,6 +40,24 @@ def house(tmp_path: Path) -> Iterator[SimpleNamespace]:
         yield SimpleNamespace(
             http=http, queue=services.queue, tiers=services.tiers, clock=clock
         )  # fmt: skip
+
+
+def test_metrics_tell_what_the_gateway_knows_and_no_more(house: SimpleNamespace) -> None:
+    for name in ("a", "b", "c"):
+        house.queue.add(name, spec())
+    assert house.queue.claim("w1", 30)
+    house.queue.cancel("b", at_once=True)
+    text = house.http.get("/metrics").text
+    for state, number in (("queued", 1), ("running", 1), ("paused", 0)):
+        assert f'farm_jobs{{state="{state}"}} {number}.0\n' in text
+    assert 'farm_jobs{state="cancelled"}' not in text
+    assert "farm_dispatcher_up" not in text, "the dispatcher says so itself, through Ray"
+    house.queue.counts = unavailable
+    assert 'farm_jobs{state="queued"} NaN\n' in house.http.get("/metrics").text
+
+
+def unavailable() -> dict[str, int]:
+    raise Unavailable("database: away.")
 
 
 def fail_three(house: SimpleNamespace, node: str) -> None:

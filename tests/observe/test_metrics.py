@@ -50,6 +50,14 @@ def test_the_whole_table_is_exposed_under_the_names_it_says() -> None:
     assert {name for name in exposed if not name.endswith("_created")} == series()
 
 
+def test_a_gauge_that_nobody_set_is_not_told() -> None:
+    meter = PrometheusMeter()
+    assert "farm_dispatcher_up" not in meter.exposition().decode()
+    meter.set("farm_dispatcher_up", 0)
+    meter.set("farm_dispatcher_up", 0)
+    assert "\nfarm_dispatcher_up 0.0\n" in meter.exposition().decode()
+
+
 def test_values_add_up() -> None:
     meter = PrometheusMeter()
     meter.count("farm_cost_usd_total", 0.25, pool="local-cpu")

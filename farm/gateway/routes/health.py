@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 from fastapi import APIRouter, Response
 
+from farm.errors import FarmError
 from farm.gateway.context import Provided
+from farm.gateway.ports import Services
+from farm.spec import JobState
 
 router = APIRouter(tags=["operations"])
 
@@ -30,5 +34,16 @@ async def readyz(services: Provided) -> dict[str, Any]:
 
 @router.get("/metrics", response_class=Response)
 async def metrics(services: Provided) -> Response:
-    """Prometheus text format."""
+    """Prometheus text format: what this process measures, and the jobs that the database has now."""
+    await asyncio.to_thread(_count_jobs, services)
     return Response(await asyncio.to_thread(services.metrics), media_type=PROMETHEUS_TEXT)
+
+
+def _count_jobs(services: Services) -> None:
+    try:
+        counts = {JobState(state): float(n) for state, n in services.queue.counts().items()}
+    except FarmError:
+        counts = dict.fromkeys(JobState, math.nan)  # neither the last numbers nor none
+    for state, number in counts.items():
+        if not state.final:
+            services.meter.set("farm_jobs", number, state=state.value)
