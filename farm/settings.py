@@ -31,6 +31,12 @@ class Settings(BaseSettings):
     cpu_price_usd_h: float = Field(
         default=0.04, ge=0, description="Price of one CPU core hour in USD, for quotes and costs."
     )
+    accelerators: Path | None = Field(
+        default=None, description="Your accelerators and prices; default: accelerators.yaml in home."
+    )
+    cluster_file: Path | None = Field(
+        default=None, description="The cluster.yaml whose node types the autoscaler may start."
+    )
     lease_seconds: float = Field(
         default=30.0, gt=0, description="A silent worker loses its task after."
     )
@@ -41,6 +47,10 @@ class Settings(BaseSettings):
     silence_seconds: float = Field(
         default=120.0, gt=0, description="A print process that answers nothing is ended after."
     )
+    linger_seconds: float = Field(
+        default=60.0, ge=0,
+        description="A print process waits so long for the next print; starting one takes seconds.",
+    )  # fmt: skip
     drain_seconds: float = Field(
         default=20.0, ge=0, description="Prints may take so long to be kept when the farm goes down."
     )
