@@ -144,6 +144,7 @@ class Attempt:
         try:
             for event in run.events():
                 if self._record(event):
+                    run.release()
                     return "done"
             return self._stopped(run)
         except StaleLease:

@@ -195,6 +195,10 @@ class Run(Protocol):
         """End it now. True once its processes are known to be gone, as always if it has ended."""
         ...
 
+    def release(self) -> None:
+        """Its result is recorded: what it ran on may be used again. ``kill`` does nothing after."""
+        ...
+
     def keep(self, seconds: float) -> None:
         """The lease holds for so long: processes that hear of no longer one by then end themselves."""
         ...

@@ -28,6 +28,7 @@ from farm.store import BlobStore
 from farm.tiers.graves import NAMESPACE as NAMESPACE
 from farm.tiers.graves import instance_name
 from farm.tiers.growth import Growth
+from farm.tiers.idle import IdleCrews
 from farm.tiers.meter import RayMeter
 from farm.tiers.pools import pools
 from farm.tiers.rank import RankOptions, blob_loader
@@ -58,7 +59,10 @@ class DispatcherActor:
         store = BlobStore(settings.store_url, used=True)
         options = RankOptions(settings.store_url, models, settings.max_megapixels, threads)
         self._watchers = Watchers(settings, clock)
-        runner = GangRunner(options, lambda: pools(settings), self._watchers, settings.silence_seconds)
+        self._idle = IdleCrews(settings.linger_seconds)
+        runner = GangRunner(
+            options, lambda: pools(settings), self._watchers, self._idle, settings.silence_seconds
+        )
         self._growth = Growth(settings)
         self._instance = instance_name()
         self._dispatcher = Dispatcher(
@@ -92,6 +96,7 @@ class DispatcherActor:
     def drain(self, reason: str, seconds: float) -> int:
         """Claim nothing more, keep and give back all that runs; returns how many attempts are left."""
         self._halt.set()
+        self._idle.close()
         self._dispatcher.drain(reason)
         until = monotonic() + seconds
         while self._dispatcher.busy and monotonic() < until:
@@ -125,11 +130,14 @@ class DispatcherActor:
         while True:
             time.sleep(self._settings.lease_seconds / 4)
             self._dispatcher.beat()
+            self._idle.keep(self._settings.lease_seconds)
 
     def _tend(self) -> None:
         while not self._halt.is_set():
             try:
-                self._dispatcher.vacate(self._watchers.tend())
+                leaving = self._watchers.tend()
+                self._idle.tend(leaving)
+                self._dispatcher.vacate(leaving)
                 running = [attempt.takes for attempt in self._dispatcher.attempts]
                 self._growth.ask(self._queue.ready_count(), running)
             except (FarmError, RayError, OSError):

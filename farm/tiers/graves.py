@@ -11,7 +11,7 @@ import psutil
 import ray
 
 from farm.tiers.census import Actor, actor, actors
-from farm.tiers.processes import RANK
+from farm.tiers.posts import Post, leave_post, posts
 from farm.tiers.watchers import Watchers
 
 NAMESPACE = "farm"
@@ -24,7 +24,7 @@ def instance_name() -> str:
 
 
 class Graves:
-    """Ends ranks by their names, which tell their task and attempt whoever started them.
+    """Ends ranks by what they work on, whoever started them.
 
     That Ray calls an actor dead is not enough: it says so as soon as it has told the process to end. So
     the process itself is looked for, on its own node.
@@ -35,7 +35,12 @@ class Graves:
 
     def bury(self, task: str, attempt: int) -> bool:
         """End all ranks of that attempt. True once their processes are known to be gone."""
-        return self.end([each for each in actors() if _is_of(each, task, attempt)])
+        wanted, known = Post(task, attempt), posts()
+        found = [each for each in actors() if known.get(each.id) == wanted]
+        gone = self.end(found)
+        if gone:
+            leave_post([each.id for each in found])
+        return gone
 
     def bury_ranks(self, ranks: Sequence[Any]) -> bool:
         """End those ranks. True once their processes are known to be gone."""
@@ -61,8 +66,3 @@ class Graves:
             return not self._watchers.is_running(node, int(pid), float(started))
         except (IndexError, ValueError):
             return False
-
-
-def _is_of(each: Actor, task: str, attempt: int) -> bool:
-    found = RANK.fullmatch(each.name)
-    return bool(found and found["task"] == task and int(found["attempt"]) == attempt)

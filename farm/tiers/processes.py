@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import psutil
@@ -10,9 +9,8 @@ import ray
 
 from farm.spec.base import Value
 from farm.tiers.census import Actor, actors, nodes, session
+from farm.tiers.posts import Post, posts
 
-RANK = re.compile(r"print (?P<task>.+) attempt (?P<attempt>\d+) rank (?P<rank>\d+)")
-"""What ``gang.rank_name`` makes."""
 _ROLES = {
     "DispatcherActor": "dispatcher",
     "NodeWatcher": "watcher",
@@ -48,15 +46,15 @@ def processes(address: str | None = None) -> list[FarmProcess]:
     where = address or ray.get_runtime_context().gcs_address
     alive = [actor for actor in actors(address) if not actor.dead and actor.pid]
     here = {node.id for node in nodes(address) if node.alive and is_here(node.address)}
-    found = [_of_actor(actor, here) for actor in alive]
+    works = posts(where)
+    found = [_of_actor(actor, here, works.get(actor.id)) for actor in alive]
     return [*found, *_daemons(session(where), {process.pid for process in found}, sorted(here))]
 
 
-def _of_actor(actor: Actor, here: set[str]) -> FarmProcess:
-    rank = RANK.fullmatch(actor.name)
+def _of_actor(actor: Actor, here: set[str], post: Post | None) -> FarmProcess:
     return FarmProcess(
         role=_ROLES.get(actor.kind, "ray"), node=actor.node, pid=actor.pid,
-        task=rank["task"] if rank else "", name=actor.name or actor.kind, state=actor.state.lower(),
+        task=post.task if post else "", name=actor.name or actor.kind, state=actor.state.lower(),
         memory_mb=_memory_mb(actor.pid) if actor.node in here else None,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""One rank of a print gang: the process that holds a device and its rows of the picture.
+"""One rank of a print gang: the process that holds a device and its rows of one picture at a time.
 
 A rank never restarts and never retries by itself: Ray would run the method again beside a first run
 that may still be writing. The dispatcher starts a new fenced attempt instead.
@@ -106,7 +106,7 @@ class PrintRank:
     def __init__(self, options: RankOptions) -> None:
         os.nice(_NICENESS)
         self._options = options
-        self._wish: Stop | None = None
+        self._wishes: dict[int, Stop] = {}
         self._tail = Tail()
         self._leash = Leash()
 
@@ -128,9 +128,9 @@ class PrintRank:
             pass
 
     @ray.method(concurrency_group="ctl")
-    def stop(self, how: Stop) -> None:
-        """End at the next iteration; rank 0 decides for all."""
-        self._wish = how
+    def stop(self, token: int, how: Stop) -> None:
+        """End that attempt at its next iteration; rank 0 decides for all."""
+        self._wishes[token] = how
 
     @ray.method(concurrency_group="ctl")
     def keep(self, seconds: float) -> None:
@@ -142,13 +142,10 @@ class PrintRank:
         """The last lines of its log."""
         return self._tail.text()
 
-    @ray.method(concurrency_group="ctl")
-    def pid(self) -> int:
-        """The process that holds this rank."""
-        return os.getpid()
-
     def _events(self, lease: Lease, seat: Seat) -> Iterator[Event]:
         """What the rank says, with its node filled in and its last words kept."""
+        from farm.engine.memory import give_back
+
         node = ray.get_runtime_context().get_node_id()
         with tailed(logging.getLogger("farm")) as self._tail:
             try:
@@ -159,6 +156,9 @@ class PrintRank:
             except Exception:
                 log.exception("rank %d of %d failed", seat.rank, seat.size)
                 raise
+            finally:
+                self._wishes.pop(lease.token, None)
+                give_back()
 
     def _rendered(self, lease: Lease, seat: Seat) -> Iterator[Event]:
         import torch
@@ -184,7 +184,7 @@ class PrintRank:
             if lease.spec.kind == "preview":
                 yield from render_preview(order, place)
             else:
-                yield from render(order, place, lambda: self._wish)
+                yield from render(order, place, lambda: self._wishes.get(lease.token))
 
 
 def _mesh(seat: Seat) -> AbstractContextManager[Mesh]:

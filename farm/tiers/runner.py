@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
-
-from ray.util.placement_group import PlacementGroup
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from farm.dispatch.desk import devices_of
 from farm.dispatch.retry import Conditions, NoRoom
@@ -15,11 +11,13 @@ from farm.route.accelerator import Pool
 from farm.spec.record import Lease
 from farm.spec.routing import Decision
 from farm.tiers.census import nodes
-from farm.tiers.gang import SILENCE_SECONDS, Gang, rank_name
+from farm.tiers.crew import Crew, hire
+from farm.tiers.gang import SILENCE_SECONDS, Gang
 from farm.tiers.graves import Graves
+from farm.tiers.idle import IdleCrews
 from farm.tiers.placement import bundle, check, machines, most_together, place, size_of, startable
 from farm.tiers.pools import capacity, has_gpus, machines_of, selector
-from farm.tiers.rank import PrintRank, RankOptions, Seat
+from farm.tiers.rank import RankOptions, Seat
 from farm.tiers.watchers import Watchers
 
 
@@ -28,14 +26,15 @@ class GangRunner:
 
     Args:
         pools: those that decisions name, which tell what ranks run on.
+        idle: crews whose work is done, which are set to work again before others are started.
     """
 
     def __init__(
         self, options: RankOptions, pools: Callable[[], Sequence[Pool]], watchers: Watchers,
-        silence: float = SILENCE_SECONDS,
+        idle: IdleCrews, silence: float = SILENCE_SECONDS,
     ) -> None:  # fmt: skip
         self._options, self._pools, self._watchers = options, pools, watchers
-        self._graves, self._silence = Graves(watchers), silence
+        self._graves, self._idle, self._silence = Graves(watchers), idle, silence
 
     def start(self, lease: Lease, decision: Decision, conditions: Conditions) -> Gang:
         """Place and start the ranks.
@@ -56,13 +55,11 @@ class GangRunner:
             raise NoRoom(
                 f"pool {pool!r} has no machine with {size} devices to be used now; the task waits."
             )
-        labels = selector(pool, conditions.avoid)
-        group = place(f"print {lease.task}", size, pool, gpu=gpu, labels=labels)
-        ranks = [self._rank(lease, group, number, gpu=gpu) for number in range(size)]
+        crew = self._idle.take(pool, size, conditions.avoid)
+        if crew is None:
+            crew = self._hired(pool, size, conditions.avoid, gpu=gpu)
         seat = Seat(gpu=gpu, shrink=conditions.shrink)
-        return Gang(
-            lease, group, ranks, self._graves, watchers=self._watchers, seat=seat, silence=self._silence
-        )
+        return Gang(lease, crew, self._idle, watchers=self._watchers, seat=seat, silence=self._silence)
 
     def bury(self, task: str, attempt: int) -> bool:
         """End all ranks of that attempt. True once their processes are known to be gone."""
@@ -84,14 +81,10 @@ class GangRunner:
         """Places that there are on nodes not to be avoided."""
         return capacity(avoid)
 
-    def _rank(self, lease: Lease, group: PlacementGroup, number: int, *, gpu: bool) -> Any:
-        takes = bundle(gpu=gpu)
-        return PrintRank.options(  # type: ignore[attr-defined]
-            name=rank_name(lease.task, lease.attempt, number),
-            num_cpus=takes["CPU"],
-            num_gpus=takes.get("GPU", 0),
-            scheduling_strategy=PlacementGroupSchedulingStrategy(group, number),
-        ).remote(self._options)
+    def _hired(self, pool: str, size: int, avoid: Collection[str], *, gpu: bool) -> Crew:
+        self._idle.make_room(pool)
+        group = place("print", size, pool, gpu=gpu, labels=selector(pool, avoid))
+        return hire(pool, group, size, self._options, self._graves, gpu=gpu)
 
     def _has_gpus(self, name: str) -> bool:
         for pool in self._pools():

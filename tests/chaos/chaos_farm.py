@@ -41,7 +41,7 @@ class Farm:
             **own,
             "FARM_HOME": str(home), "FARM_MODELS": str(models), "FARM_PORT": str(port),
             "FARM_DASHBOARD_PORT": str(quiet_port()), "FARM_LEASE_SECONDS": "8",
-            "FARM_LEASE_GRACE_SECONDS": "2", "FARM_SILENCE_SECONDS": "6",
+            "FARM_LEASE_GRACE_SECONDS": "2", "FARM_SILENCE_SECONDS": "6", "FARM_LINGER_SECONDS": "5",
             "FARM_KILL_AT": f"@{self.kill_at}", "OMP_WAIT_POLICY": "PASSIVE", **changes,
         }  # fmt: skip
         self.log = home / "up.log"

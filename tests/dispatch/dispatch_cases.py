@@ -62,7 +62,7 @@ class Here:
     """A run in this process. ``meddle`` sees each event before it is recorded, and may raise."""
 
     def __init__(self, bench: Bench, lease: Lease, meddle: Meddle) -> None:
-        self.lease, self.killed = lease, 0
+        self.lease, self.killed, self.released = lease, 0, 0
         self.wish: Stop | None = None
         self.kept: list[float] = []
         self._bench, self._meddle = bench, meddle
@@ -88,6 +88,9 @@ class Here:
     def kill(self) -> bool:
         self.killed += 1
         return self._bench.reachable
+
+    def release(self) -> None:
+        self.released += 1
 
     def keep(self, seconds: float) -> None:
         self.kept.append(seconds)

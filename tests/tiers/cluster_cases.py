@@ -128,7 +128,8 @@ def three_nodes(home: Path, models: Path) -> Iterator[LiveCluster]:
         stack.callback(ray.shutdown)
         settings = Settings(
             home=home, models=models, cpus=1, ray_address=cluster.address, lease_seconds=8,
-            lease_grace_seconds=2, silence_seconds=6, notice_file=home / "leave-{node}",
+            lease_grace_seconds=2, silence_seconds=6, linger_seconds=2,
+            notice_file=home / "leave-{node}",
         )  # fmt: skip
         queue = open_queue(settings.database_url, SystemClock())
         stack.callback(queue.close)

@@ -86,6 +86,22 @@ def test_a_print_is_watched_to_its_end(farm: LiveFarm, tmp_path: Path) -> None:
     assert job.result(timeout=1) == events[-1]
 
 
+def test_the_next_print_finds_the_process_of_the_last(farm: LiveFarm, tmp_path: Path) -> None:
+    small = {"output": {"long_edge": 64}, "quality": {"preset": "draft"}}
+    one, two = (
+        list(farm.client.submit(print_job(tmp_path, labels={"test": test}, **small)).events())
+        for test in ("before", "after")
+    )
+    assert rank_pid(one) == rank_pid(two)
+
+    def ranks() -> list[tuple[int, str]]:
+        found = processes(farm.facts["ray_address"])
+        return [(each.pid, each.task) for each in found if each.role == "rank"]
+
+    assert soon(lambda: ranks() == [(rank_pid(two), "")], within=3), "it waits for work"
+    assert soon(lambda: not psutil.pid_exists(rank_pid(two))), "not for ever"
+
+
 def test_a_print_is_paused_resumed_and_cancelled(farm: LiveFarm, tmp_path: Path) -> None:
     job = farm.client.submit(print_job(tmp_path, labels={"test": "verbs"}))
     events: list[Any] = []

@@ -15,6 +15,7 @@ from farm.route.calibration import local_pools
 from farm.settings import Settings
 from farm.tiers import runner
 from farm.tiers.census import Node
+from farm.tiers.idle import IdleCrews
 from farm.tiers.rank import RankOptions
 
 SMALL = {"CPU": 1.0}
@@ -42,7 +43,7 @@ def test_a_gang_waits_where_a_machine_was_lost(
     monkeypatch.setattr(runner, "startable", list)
     pools = local_pools(Settings(home=tmp_path))
     nobody: Any = None
-    gangs = runner.GangRunner(RankOptions("", tmp_path, 1, 1), lambda: pools, nobody)
+    gangs = runner.GangRunner(RankOptions("", tmp_path, 1, 1), lambda: pools, nobody, IdleCrews(0))
     decision: Any = SimpleNamespace(chosen=SimpleNamespace(pool=pools[0].name))
     with pytest.raises(error, match=said):
         gangs.start(lease_of(tmp_path, engine={"devices": 2}), decision, Conditions())

@@ -99,6 +99,7 @@ def live(home: Path, models: Path) -> Iterator[LiveFarm]:
         patch.setenv("FARM_HOME", str(home))
         patch.setenv("FARM_MODELS", str(models))
         patch.setenv("FARM_CPUS", "2")
+        patch.setenv("FARM_LINGER_SECONDS", "4")
         patch.setenv("FARM_PORT", str(free_port()))
         patch.setenv("FARM_DASHBOARD_PORT", str(free_port()))
         chosen = settings.load()
@@ -131,14 +132,17 @@ def rank_pid(seen: list[Any]) -> int:
 
 def peer_pid(seen: list[Any]) -> int:
     """The process of the newest attempt's second rank."""
-    import ray
-
-    from farm.tiers.gang import rank_name
+    from farm.tiers.census import actors
+    from farm.tiers.posts import Post, posts
 
     started = [event for event in seen if event.kind == "started"][-1]
-    rank: Any = ray.get_actor(rank_name(started.task, started.attempt, 1), namespace="farm")
-    (pid,) = ray.get([rank.pid.remote()], timeout=60)
-    return int(pid)
+    post, known = Post(started.task, started.attempt), posts()
+    (pid,) = [
+        each.pid
+        for each in actors()
+        if known.get(each.id) == post and each.name.startswith("print rank 1 ")
+    ]
+    return pid
 
 
 def faulty_gang(folder: Path, fault: str) -> tuple[Any, list[Any]]:
@@ -146,8 +150,10 @@ def faulty_gang(folder: Path, fault: str) -> tuple[Any, list[Any]]:
     import ray
 
     from farm.clock import SystemClock
-    from farm.tiers.gang import Gang, rank_name
+    from farm.tiers.crew import Crew, rank_name
+    from farm.tiers.gang import Gang
     from farm.tiers.graves import Graves
+    from farm.tiers.idle import IdleCrews
     from farm.tiers.placement import place
     from farm.tiers.rank import Berth, Seat
     from farm.tiers.watchers import Watchers
@@ -189,11 +195,12 @@ def faulty_gang(folder: Path, fault: str) -> tuple[Any, list[Any]]:
     lease = lease_of(folder)
     kind: Any = PrintRank
     ranks: list[Any] = [
-        kind.options(num_cpus=0, name=rank_name(fault, 1, number)).remote() for number in range(2)
+        kind.options(num_cpus=0, name=rank_name(fault, number)).remote() for number in range(2)
     ]
     watchers = Watchers(Settings(home=folder), SystemClock())
     group = place("faulty", 2, "local", gpu=False)
-    return Gang(lease, group, ranks, Graves(watchers), watchers=watchers), ranks
+    crew = Crew("local", group, ranks, Graves(watchers))
+    return Gang(lease, crew, IdleCrews(0.0), watchers=watchers), ranks
 
 
 def lease_of(folder: Path, **changes: Any) -> Lease:
