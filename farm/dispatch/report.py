@@ -143,8 +143,10 @@ class Report:
         if not self.place.leads:
             return
         picture = Picture(np.concatenate(rows), None, 16, shaper=self.setup.content.shaper)
+        # On paper it is as large as the finished picture will be.
+        dpi = self.order.job.output.dpi * picture.width / self.setup.size[0]
         file = BytesIO()
-        encode(picture, file, format="png", bits=8)
+        encode(picture, file, format="png", bits=8, dpi=dpi)
         name = f"scale-{iterate.scale:02d}-{scale.width}x{scale.height}.png"
         yield Rendition(
             task=self.order.task, fidelity="scale", width=scale.width, height=scale.height,

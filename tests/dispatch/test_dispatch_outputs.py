@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 import torch
 from dispatch_cases import RIGHTS, Bench, encoded, plain, png
+from PIL import Image
 
 from farm.engine.oklab import oklab
 from farm.engine.pyramid import PRESETS, Preset
@@ -32,6 +35,17 @@ def made(bench: Bench) -> Array:
 def likeness(one: Array, other: Array) -> float:
     """Correlation of two arrays."""
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+
+
+def test_every_picture_of_a_print_is_as_large_on_paper(bench: Bench) -> None:
+    bench.submit(output={"long_edge": 64, "format": "png", "dpi": 150})
+    made(bench)
+    sizes = []
+    for event in bench.events("rendition"):
+        with Image.open(BytesIO(bench.store.get(event.picture.blob))) as picture:
+            assert picture.width / picture.info["dpi"][0] == pytest.approx(64 / 150, rel=0.01)
+            sizes.append(picture.width)
+    assert sizes[0] < sizes[-1] == 64
 
 
 @pytest.mark.parametrize("kind", ["print", "preview"])
