@@ -24,13 +24,13 @@ def register(app: typer.Typer) -> None:
 def pause(job: JobId, json: Json = False) -> None:
     """Hold a job back; what was done so far is kept."""
     with connect() as client:
-        _report(client.job(job).pause(), json)
+        _report(client.find(job).pause(), json)
 
 
 def resume(job: JobId, json: Json = False) -> None:
     """Let a paused job go on."""
     with connect() as client:
-        _report(client.job(job).resume(), json)
+        _report(client.find(job).resume(), json)
 
 
 def cancel(
@@ -43,7 +43,7 @@ def cancel(
 ) -> None:
     """Stop a job for good; the best picture so far stays."""
     with connect() as client:
-        _report(client.job(job).cancel(reason, now=now), json)
+        _report(client.find(job).cancel(reason, now=now), json)
 
 
 def retry(
@@ -56,7 +56,7 @@ def retry(
     """Put a job that failed, was cancelled or was quarantined into the queue again."""
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     with connect() as client:
-        _report(client.job(job).retry(names), json)
+        _report(client.find(job).retry(names), json)
 
 
 def _report(record: JobRecord, json: bool) -> None:

@@ -27,7 +27,8 @@ def fetch(
 ) -> None:
     """Copy every picture a job has made so far into a folder; prints their paths."""
     with connect() as client:
-        paths = client.job(job).fetch(out or Path(job))
+        found = client.find(job)
+        paths = found.fetch(out or Path(found.id))
     if json:
         emit({"files": [str(path) for path in paths]})
         return

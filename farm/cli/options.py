@@ -13,7 +13,7 @@ CATALOGUE = "Models and styles"
 OPERATE = "Run a farm"
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOBFILE", help="YAML or JSON; see jobs/.")]
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as 'farm jobs' lists it.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id or its beginning.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 Overrides = Annotated[
     list[str] | None,

@@ -42,7 +42,7 @@ def show(
     """Show one job: how it stands, what it waits for, its tasks and attempts, and its log."""
     now = SystemClock().now()
     with connect() as client:
-        handle = client.job(job)
+        handle = client.find(job)
         record, tasks, attempts = handle.record(), handle.tasks(), handle.attempts()
         # Its log has no gaps, so as many events as its newest one's number are there without waiting.
         log = list(islice(handle.events(), record.seq))

@@ -32,7 +32,7 @@ def watch(
 ) -> None:
     """Follow a job until it has ended; the exit code says how. A farm that is away is waited for."""
     with connect() as client:
-        follow(client.job(job), json=json, after=after, timeout=timeout)
+        follow(client.find(job), json=json, after=after, timeout=timeout)
 
 
 def follow(job: JobHandle, *, json: bool, after: int = 0, timeout: float | None = None) -> None:

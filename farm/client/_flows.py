@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from farm.client import _files, jobfile, refs
 from farm.client._protocol import Call, Flow, Wait, Work, ask, error_of, reach, segment, value
 from farm.client.preview import Preview
-from farm.errors import JobFailed, Unavailable, Unreachable
+from farm.errors import JobFailed, NotFound, Unavailable, Unreachable
 from farm.spec import Event, Job, JobRecord, JobState, Quote, TaskRecord
 from farm.spec.event import CancelledEvent, Done, Failed
 
@@ -35,6 +35,7 @@ _CARD = TypeAdapter(dict[str, Any])
 _CARDS = TypeAdapter(list[dict[str, Any]])
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".exr"})
 _PAGE = 1000
+_FEW = 4
 
 
 def style(name: str) -> Flow[dict[str, Any]]:
@@ -114,6 +115,29 @@ def record(job_id: str) -> Flow[JobRecord]:
 def tasks(job_id: str) -> Flow[list[TaskRecord]]:
     """A job's tasks."""
     return value((yield from ask(Call("GET", f"{_job(job_id)}/tasks"))), _TASKS)
+
+
+def find(beginning: str) -> Flow[str]:
+    """The id that is this, or the only one that begins so.
+
+    Raises:
+        NotFound: there is none, or more than one; the sentence lists a few.
+    """
+    try:
+        return (yield from record(beginning)).id
+    except NotFound:
+        params = {"beginning": beginning, "limit": _FEW + 1}
+        page = value((yield from ask(Call("GET", "/v1/jobs", params=params))), _PAGES)
+        # A farm of before this was a parameter lists all of its jobs.
+        found = [job.id for job in page.jobs if job.id.startswith(beginning)]
+        if not found:
+            raise
+    if len(found) > 1:
+        listed = ", ".join(found[:_FEW]) + (", …" if len(found) > _FEW else "")
+        raise NotFound(
+            f"job: {beginning!r} begins more than one id ({listed}); write more of it.", field="job"
+        )
+    return found[0]
 
 
 def jobs(

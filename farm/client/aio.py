@@ -118,6 +118,10 @@ class AsyncClient:
         """A handle on a job submitted before. Raises NotFound."""
         return AsyncJobHandle(self, (await self._run(_flows.record(id))).id)
 
+    async def find(self, beginning: str) -> AsyncJobHandle:
+        """A handle on the job whose id is this, or the only one that begins so. Raises NotFound."""
+        return AsyncJobHandle(self, await self._run(_flows.find(beginning)))
+
     async def jobs(
         self,
         *,

@@ -114,6 +114,10 @@ class Client:
         """A handle on a job submitted before. Raises NotFound."""
         return JobHandle(self, self._run(_flows.record(id)).id)
 
+    def find(self, beginning: str) -> JobHandle:
+        """A handle on the job whose id is this, or the only one that begins so. Raises NotFound."""
+        return JobHandle(self, self._run(_flows.find(beginning)))
+
     def jobs(
         self,
         *,

@@ -44,10 +44,11 @@ class Queue(Protocol):
         state: JobState | None = None,
         project: str | None = None,
         label: tuple[str, str] | None = None,
+        beginning: str | None = None,
         limit: int = 50,
         before: str | None = None,
     ) -> list[JobRecord]:
-        """Newest first; ``before`` is the id of the last job of the page before."""
+        """Newest first. ``beginning``: of their ids; ``before``: the last job of the page before."""
         ...
 
     def tasks(self, job_id: str) -> list[TaskRecord]:

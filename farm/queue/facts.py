@@ -195,10 +195,13 @@ class JobFilter:
     state: JobState | None = None
     project: str | None = None
     label: tuple[str, str] | None = None
+    beginning: str | None = None
 
     def admits(self, row: JobRow) -> bool:
         """Whether a job is listed."""
         if self.state not in (None, row.state) or self.project not in (None, row.project):
+            return False
+        if not row.id.startswith(self.beginning or ""):
             return False
         return self.label is None or labels(row).get(self.label[0]) == self.label[1]
 

@@ -28,11 +28,13 @@ class Reading(Transactions):
         state: JobState | None = None,
         project: str | None = None,
         label: tuple[str, str] | None = None,
+        beginning: str | None = None,
         limit: int = 50,
         before: str | None = None,
     ) -> list[JobRecord]:
         """Jobs, newest first, of a state, a project and a label's name and value where given.
 
+        ``beginning`` is that of their ids, as people write it: without an index of its own.
         ``before`` is the id of the last one already seen.
 
         Raises:
@@ -40,7 +42,7 @@ class Reading(Transactions):
         """
         with self._reading() as ledger:
             cursor = None if before is None else ledger.job(before)
-            wanted = JobFilter(state, project, label)
+            wanted = JobFilter(state, project, label, beginning)
             return [row.record() for row in ledger.rows.jobs(wanted, limit, cursor)]
 
     def tasks(self, job_id: str) -> list[TaskRecord]:

@@ -213,6 +213,10 @@ def jobs_page(wanted: JobFilter, limit: int, before: JobRow | None) -> Select[An
         query = query.where(jobs.c.state == wanted.state)
     if wanted.project is not None:
         query = query.where(jobs.c.project == wanted.project)
+    if wanted.beginning is not None:
+        # Not LIKE: in SQLite that takes small letters for large ones.
+        start = func.substr(jobs.c.id, 1, len(wanted.beginning))
+        query = query.where(start == wanted.beginning)
     if before is not None:
         # Compared as a row, which an index can search; written out with "or" it could not.
         query = query.where(tuple_(*age) < tuple_(before.created_at, before.id))

@@ -48,8 +48,8 @@ def test_sync_and_async_have_the_same_surface() -> None:
     assert _public(Client) == _public(AsyncClient)
     assert _public(JobHandle) == _public(AsyncJobHandle)
     assert sorted(_public(Client)) == [
-        "close", "download", "farm", "job", "jobs", "models", "nodes", "preview", "projects", "quote",
-        "readmit", "ready", "set_project", "style", "styles", "submit", "upload",
+        "close", "download", "farm", "find", "job", "jobs", "models", "nodes", "preview", "projects",
+        "quote", "readmit", "ready", "set_project", "style", "styles", "submit", "upload",
     ]  # fmt: skip
     assert sorted(_public(JobHandle)) == [
         "attempts", "cancel", "events", "fetch", "pause", "record", "result", "resume", "retry",

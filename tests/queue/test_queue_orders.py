@@ -108,6 +108,19 @@ def test_jobs_are_found_by_their_labels(case: Case) -> None:
     assert [job.id for job in found(label=(long, "x" * 4999))] == []
 
 
+def test_jobs_are_found_by_the_beginning_of_their_id(case: Case) -> None:
+    for name in ("sq010_sh1", "sq010_sh2", "SQ010_sh3", "sq0100"):
+        case.add(name)
+    found = {
+        start: [job.id for job in case.queue.jobs(beginning=start)]
+        for start in ("sq010_", "sq0100", "SQ", "_", "sq010_sh10")
+    }
+    assert found == {
+        "sq010_": ["sq010_sh2", "sq010_sh1"], "sq0100": ["sq0100"], "SQ": ["SQ010_sh3"], "_": [],
+        "sq010_sh10": [],
+    }  # fmt: skip
+
+
 def test_a_page_may_begin_amid_jobs_of_one_instant(case: Case) -> None:
     case.queue.add_many([(name, job_spec(), ["x"]) for name in ("a", "b", "c")])
     assert [job.id for job in case.queue.jobs(before="c", limit=1)] == ["b"]

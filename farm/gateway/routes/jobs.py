@@ -65,14 +65,16 @@ async def jobs(
     state: JobState | None = None,
     project: str | None = None,
     label: Annotated[str | None, Query(description="``key=value``, as in the job file.")] = None,
+    beginning: Annotated[str | None, Query(max_length=64, description="Of their ids.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     before: Annotated[str | None, Query(description="The last job of the page before.")] = None,
 ) -> JobPage:
     """Jobs, newest first."""
     wanted = None if label is None else _label(label)
     found = await asyncio.to_thread(
-        services.queue.jobs, state=state, project=project, label=wanted, limit=limit, before=before
-    )
+        services.queue.jobs, state=state, project=project, label=wanted, beginning=beginning,
+        limit=limit, before=before,
+    )  # fmt: skip
     return JobPage(jobs=found, before=found[-1].id if len(found) == limit else None)
 
 
