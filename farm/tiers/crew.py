@@ -96,11 +96,17 @@ class Crew:
         return [rank._actor_id.hex() for rank in self.ranks]
 
 
-def hire(
-    pool: str, group: PlacementGroup, size: int, options: RankOptions, graves: Graves, *, gpu: bool
-) -> Crew:
+def crew_name() -> str:
+    """A name that no other crew has."""
+    return f"crew {uuid4().hex[:8]}"
+
+
+def hire(  # noqa: PLR0913  # what processes are started with
+    name: str, pool: str, group: PlacementGroup, size: int, options: RankOptions, graves: Graves, *,
+    gpu: bool,
+) -> Crew:  # fmt: skip
     """Start as many ranks in the room that was made for them."""
-    takes, name = bundle(gpu=gpu), uuid4().hex[:8]
+    takes = bundle(gpu=gpu)
     ranks = [
         PrintRank.options(  # type: ignore[attr-defined]
             name=rank_name(name, number),

@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Sequence
 
 from farm.dispatch.desk import devices_of
 from farm.dispatch.retry import Conditions, NoRoom
-from farm.errors import Unavailable
 from farm.route.accelerator import Pool
+from farm.route.calibration import LOCAL_POOL
 from farm.spec.record import Lease
 from farm.spec.routing import Decision
 from farm.tiers.census import nodes
-from farm.tiers.crew import Crew, hire
+from farm.tiers.crew import Crew, crew_name, hire
 from farm.tiers.gang import SILENCE_SECONDS, Gang
 from farm.tiers.graves import Graves
 from farm.tiers.idle import IdleCrews
@@ -42,7 +42,7 @@ class GangRunner:
         Raises:
             InvalidInput: no machine has as many devices as the job asks for.
             NoRoom: there is no place for them, or was none in time.
-            Unavailable: the pool is gone.
+            MachineTaken: the pool has vanished meanwhile.
         """
         pool = decision.chosen.pool
         gpu, wanted = self._has_gpus(pool), devices_of(lease)
@@ -83,11 +83,11 @@ class GangRunner:
 
     def _hired(self, pool: str, size: int, avoid: Collection[str], *, gpu: bool) -> Crew:
         self._idle.make_room(pool)
-        group = place("print", size, pool, gpu=gpu, labels=selector(pool, avoid))
-        return hire(pool, group, size, self._options, self._graves, gpu=gpu)
+        name = crew_name()
+        group = place(name, size, pool, gpu=gpu, labels=selector(pool, avoid))
+        return hire(name, pool, group, size, self._options, self._graves, gpu=gpu)
 
     def _has_gpus(self, name: str) -> bool:
-        for pool in self._pools():
-            if pool.name == name:
-                return pool.accelerator.kind == "cuda"
-        raise Unavailable(f"pool {name!r} is gone; the task waits for its next turn.")
+        """Also of a pool that has vanished since it was chosen; nothing can be placed there then."""
+        found = (pool.accelerator.kind == "cuda" for pool in self._pools() if pool.name == name)
+        return next(found, name != LOCAL_POOL)
