@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,10 @@ import typer
 from farm import settings
 from farm.cli.options import OPERATE
 from farm.cli.out import messages
+from farm.clock import SystemClock
+from farm.errors import FarmError
 from farm.settings import Settings
+from farm.spec import JobState
 
 
 def register(app: typer.Typer) -> None:
@@ -64,5 +68,41 @@ def down() -> None:
     from farm.tiers import local
 
     chosen = settings.load()
-    stopped = local.down(chosen)
-    messages().print("The farm is down." if stopped else f"No farm was running in {chosen.folder}.")
+    if not local.state(chosen):
+        messages().print(f"No farm was running in {chosen.folder}.")
+        return
+    worked_on = _standing(chosen)
+    local.down(chosen)
+    told = "".join(f" {sentence}" for sentence in _kept(_standing(chosen, worked_on)))
+    messages().print(f"The farm is down.{told}", soft_wrap=True)
+
+
+def _standing(chosen: Settings, jobs: Iterable[str] | None = None) -> dict[str, JobState]:
+    """States of those jobs, by default of all that are being worked on; none without a database."""
+    from farm.queue import open_queue
+
+    try:
+        queue = open_queue(chosen.database_url, SystemClock())
+    except FarmError:
+        return {}
+    try:
+        asked = {lease.job for lease in queue.held()} if jobs is None else jobs
+        return {job: queue.job(job).state for job in asked}
+    except FarmError:
+        return {}
+    finally:
+        queue.close()
+
+
+def _kept(standing: Mapping[str, JobState]) -> Iterator[str]:
+    """What became of jobs that were being worked on."""
+    back = sum(state is JobState.QUEUED for state in standing.values())
+    held = sum(state is JobState.RUNNING for state in standing.values())
+    if back:
+        yield f"{_jobs(back)} went back to the queue; 'farm up' goes on from what is kept."
+    if held:
+        yield f"{_jobs(held)} did not stop in time; 'farm up' goes on from the last checkpoint."
+
+
+def _jobs(number: int) -> str:
+    return f"{number} job{'' if number == 1 else 's'}"
