@@ -59,7 +59,7 @@ def test_its_python_runs(services: Services, capsys: pytest.CaptureFixture[str])
         names["client"].close()
         worker.join(10)
     (job,) = services.queue.jobs()
-    assert (job.spec.priority, str(job.spec.output.long_edge)) == (80, "2048")
+    assert (job.spec.priority, job.spec.output.size((300, 200))) == (80, (2048, 1365))
     assert Path("preview.jpg").is_file()
     assert Path("out/print/final.png").is_file()
     assert "0.01 [" in capsys.readouterr().out
