@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
 
 from farm.errors import Conflict, InvalidInput
+from farm.queue.books import Offer
 from farm.queue.facts import EventRow, JobRow, TaskRow, canonical
 from farm.queue.ledger import Ledger
 from farm.queue.transactions import Transactions
@@ -19,27 +21,37 @@ from farm.spec.state import JobState, TaskState
 Order = tuple[str, Job, Sequence[str | TaskSpec]]
 """A job's id, its spec and its tasks."""
 
+NO_OFFERS: Mapping[str, Offer] = MappingProxyType({})
+
 
 class Adding(Transactions):
     """How jobs come into the queue."""
 
     def add(
-        self, job_id: str, spec: Job, *, tasks: Sequence[str | TaskSpec] = ("print",)
-    ) -> tuple[JobRecord, bool]:
+        self, job_id: str, spec: Job, *, tasks: Sequence[str | TaskSpec] = ("print",),
+        offer: Offer | None = None,
+    ) -> tuple[JobRecord, bool]:  # fmt: skip
         """Accept a job; returns it and whether it is new. Task ids are ``job_id/name``.
+
+        With an offer, what nine of ten like it stay under is reserved for it.
 
         Raises:
             InvalidInput: the id, a task or what they come after is not valid.
             Conflict: the id is another spec's.
+            Refused: its project cannot bear it.
         """
-        return self.add_many([(job_id, spec, tasks)])[0]
+        offers = {} if offer is None else {job_id: offer}
+        return self.add_many([(job_id, spec, tasks)], offers)[0]
 
-    def add_many(self, orders: Sequence[Order]) -> list[tuple[JobRecord, bool]]:
+    def add_many(
+        self, orders: Sequence[Order], offers: Mapping[str, Offer] = NO_OFFERS
+    ) -> list[tuple[JobRecord, bool]]:
         """Accept several jobs, or none of them; they may come after each other.
 
         Raises:
             InvalidInput: an id, a task or what they come after is not valid.
             Conflict: an id is another spec's.
+            Refused: a project cannot bear what is offered for its jobs, by id.
         """
         wanted = {order[0]: _planned(*order) for order in orders}
         _refuse_twins(orders)
@@ -47,6 +59,8 @@ class Adding(Transactions):
         with self._writing("add") as ledger:
             needs = {job_id: orders[at][1].after for at, job_id in enumerate(o[0] for o in orders)}
             new = _insert(ledger, wanted, needs)
+            if offers:
+                _reserve(ledger, new, offers)
             return [(_accepted(ledger, order, new).record(), order[0] in new) for order in orders]
 
 
@@ -91,6 +105,18 @@ def _insert(
     for row in fresh:
         ledger.note_new(row)
     return new
+
+
+def _reserve(ledger: Ledger, new: Collection[str], offers: Mapping[str, Offer]) -> None:
+    """Reserve for new jobs what was offered.
+
+    Projects are locked by name, those without an offer too: the count of their tasks comes after.
+    """
+    jobs = sorted((ledger.job(job_id) for job_id in new), key=lambda row: (row.project, row.id))
+    for row in jobs:
+        ledger.rows.cap(row.project)
+        if row.id in offers:
+            ledger.books.accept(row, offers[row.id])
 
 
 def _blocked(tasks: list[TaskRow], job: JobRow) -> list[TaskRow]:

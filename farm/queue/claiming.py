@@ -45,6 +45,7 @@ class Claiming(Transactions):
             expiry = ledger.now + ttl
             # The job is only looked at: heartbeats are many, and must not wait for its other writers.
             job = ledger.rows.look(lease.job)
+            ledger.rows.count_run(lease.token, ledger.now, ttl)
             if job is None or not ledger.rows.renew(lease.task, lease.token, expiry):
                 raise stale(lease)
             return Heartbeat(

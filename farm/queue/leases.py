@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from farm.queue import settling
 from farm.queue.ledger import Ledger
 from farm.queue.records import Outcome
 from farm.queue.transactions import Transactions
+from farm.spec.cost import Pace
 from farm.spec.event import (
     Adjusted,
     Artefact,
@@ -46,20 +45,25 @@ class Leases(Transactions):
             for event in events:
                 if isinstance(event, Started) and event.node:
                     ledger.settle_on(task, event.node)
+                if isinstance(event, Routed):
+                    ledger.books.begin(ledger.job(task.job), task, event.decision)
             return [ledger.log(task.job, event) for event in events]
 
-    def checkpoint(self, lease: Lease, event: Checkpointed) -> Event:
-        """Remember the state from which the next attempt goes on."""
+    def checkpoint(self, lease: Lease, event: Checkpointed, pace: Pace | None = None) -> Event:
+        """Remember the state from which the next attempt goes on, and charge what it took so far."""
         with self._writing("checkpoint") as ledger:
             task = ledger.held(lease)
             ledger.note_checkpoint(task, event.blob)
+            ledger.books.count(task, pace)
             return ledger.log(task.job, event)
 
-    def complete(self, lease: Lease, done: Done) -> None:
-        """End a task with its result; the job's last task ends the job with ``done``."""
-        result = json.dumps(done.model_dump(mode="json"))
+    def complete(self, lease: Lease, done: Done, pace: Pace | None = None) -> Done:
+        """End a task with its result; the job's last task ends the job with ``done``.
+
+        Returns the result with the job's cost, all its attempts included.
+        """
         with self._writing("complete") as ledger:
-            settling.complete(ledger, ledger.held(lease), done, result)
+            return settling.complete(ledger, ledger.held(lease), done, pace)
 
     def retry(
         self,
@@ -104,6 +108,24 @@ class Leases(Transactions):
                 task=task.id, attempt=task.attempt, cause=cause, reason=reason, evidence=tuple(evidence)
             )
             settling.quarantine(ledger, task, verdict, losses=task.losses)
+
+    def park(self, lease: Lease, reason: str, wanted_usd: float) -> None:
+        """Put a job aside that its project cannot bear any more; its worker has stopped.
+
+        Other workers of the job hear of a pause. ``wanted_usd`` is what it must be able to reserve
+        before it is taken up again.
+        """
+        with self._writing("park") as ledger:
+            task = ledger.held(lease)
+            job = ledger.job(task.job)
+            if job.cancel_requested:
+                ledger.release(task, TaskState.CANCELLED, "cancelled", reason=job.reason)
+            else:
+                ledger.release(task, TaskState.READY, "paused", cause="budget", reason=reason)
+                if not job.pause_requested:
+                    ledger.books.park(job, reason, wanted_usd)
+                    ledger.change_job(job.id, pause_requested=True, reason=reason)
+            settling.settle(ledger, job.id)
 
     def stopped(self, lease: Lease) -> None:
         """Confirm that the worker stopped because a heartbeat told it of a cancel or a pause."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from farm.errors import IllegalTransition, NotFound, StaleLease
+from farm.queue.books import Books
 from farm.queue.facts import EventRow, JobRow, TaskRow
 from farm.queue.records import Outcome
 from farm.queue.rows import Rows
@@ -38,6 +39,7 @@ class Ledger:
     def __init__(self, rows: Rows, now: float) -> None:
         self.rows = rows
         self.now = now
+        self.books = Books(rows, now)
         self._jobs: dict[str, JobRow] = {}
         self._found: dict[str, JobRow] = {}
         self._events: list[EventRow] = []
@@ -64,6 +66,7 @@ class Ledger:
             self.rows.absolve(node)
         for node, task in self._blamed:
             self._blame(node, task)
+        self.books.flush()
         self.rows.flush()
 
     def job(self, job_id: str) -> JobRow:
@@ -120,6 +123,8 @@ class Ledger:
         written = event.model_copy(update={"job": job_id, "seq": seq, "at": self.now})
         body = written.model_dump_json()
         self.change_job(job_id, seq=seq)
+        if written.kind in ("rendition", "done"):
+            self.rows.note_shown(job_id, self.now, final=written.kind == "done")
         self._events.append(EventRow(job_id, seq, self.now, written.kind, body))
         return written
 
@@ -132,6 +137,8 @@ class Ledger:
         state = self.job(job_id).state
         if to not in JOB_MOVES[state]:
             raise illegal(job_id, state, to.value)
+        if to.final:
+            self.books.close(job_id)
         self.change_job(job_id, state=to, **changes)
 
     def move_task(self, task: TaskRow, to: TaskState, **changes: Any) -> TaskRow:
@@ -184,8 +191,9 @@ class Ledger:
         reason: str = "",
         **changes: Any,
     ) -> TaskRow:
-        """End a task's lease and its attempt; the token is void from here on."""
+        """End a task's lease, and its attempt with what it cost; the token is void from here on."""
         assert task.token is not None
+        self.books.end(task, cause, done=outcome == "done")
         freed = {"worker": None, "node": None, "lease_expires_at": None, "token": None}
         moved = self.move_task(task, to, **{**changes, **freed})
         ending = {"ended": self.now, "outcome": outcome, "cause": cause, "reason": reason}

@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from farm.queue.facts import EventRow, Head, JobFilter, JobRow, TaskRow
-from farm.queue.memory_shares import MemoryShares, Shared
+from farm.queue.memory_money import MemoryMoney, Spent
 from farm.queue.records import AttemptRecord
 from farm.queue.rows import Changes
 from farm.spec.state import JobState, TaskState
 
 
 @dataclass
-class Kept(Shared):
+class Kept(Spent):
     """What was committed."""
 
     jobs: dict[str, JobRow] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Kept(Shared):
     token: int = 0
 
 
-class MemoryRows(MemoryShares):
+class MemoryRows(MemoryMoney):
     """One transaction's view: what was committed, under its own changes."""
 
     def __init__(self, kept: Kept) -> None:
@@ -235,6 +235,9 @@ class MemoryRows(MemoryShares):
 
     def flush(self) -> None:
         """Nothing is kept back."""
+
+    def _every_job(self) -> Iterator[JobRow]:
+        yield from self._jobs.values()
 
     def _of(self, job_id: str) -> Iterator[TaskRow]:
         known = self._kept.tasks_of.get(job_id, [])

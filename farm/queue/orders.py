@@ -68,11 +68,12 @@ class Orders(Transactions):
             job = ledger.job(job_id)
             if job.state.final:
                 raise illegal(job_id, job.state, "resumed")
+            ledger.books.unpark(job_id, reserve=False)
             if job.state is JobState.PAUSED:
-                ledger.move_job(job_id, JobState.QUEUED)
+                ledger.move_job(job_id, JobState.QUEUED, reason="")
                 ledger.log(job_id, Resumed())
             elif job.pause_requested:
-                ledger.change_job(job_id, pause_requested=False)
+                ledger.change_job(job_id, pause_requested=False, reason="")
             return ledger.job(job_id).record()
 
     def retry_job(self, job_id: str) -> JobRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from pathlib import Path
 
+from farm.queue.accounts import Accounts
 from farm.queue.adding import Adding
 from farm.queue.claiming import Claiming
 from farm.queue.leases import Leases
@@ -13,7 +14,7 @@ from farm.queue.reading import Reading
 from farm.queue.shares import Shares
 
 
-class Queue(Reading, Adding, Orders, Claiming, Leases, Shares):
+class Queue(Reading, Adding, Orders, Claiming, Leases, Shares, Accounts):
     """Jobs and tasks with their events. Safe to use from several threads."""
 
     @abstractmethod

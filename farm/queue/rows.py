@@ -2,8 +2,8 @@
 
 All rules of the queue are written against ``Rows``; a kind of database is one implementation of it.
 Where a database locks rows rather than the whole file, a writing transaction locks as it reads, always
-in this order: jobs (several of them by id), tasks, projects (by name), nodes. ``next_job`` passes over
-what others hold, so that claims do not queue up behind each other.
+in this order: jobs (several of them by id), tasks, projects (by name), nodes, sums of costs (by key).
+``next_job`` passes over what others hold, so that claims do not queue up behind each other.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from farm.queue.facts import EventRow, Head, JobFilter, JobRow, TaskRow
+from farm.queue.money_facts import CapRow, CostFilter, CostRow, RunRow
 from farm.queue.records import AttemptRecord, NodeRecord, ProjectRecord
+from farm.spec.cost import CostLine, Exposure, Grouping, Wait
 from farm.spec.state import JobState, TaskState
 
 Changes = Mapping[str, object]
@@ -198,7 +200,87 @@ class ShareRows(Protocol):
         ...
 
 
-class Rows(JobRows, TaskRows, LogRows, ShareRows, Protocol):
+class MoneyRows(Protocol):
+    """Caps, costs and what was seen of pools and waits. A job's own rows go with the lock on it."""
+
+    def cap(self, project: str) -> CapRow | None:
+        """What a project may spend and has promised; a writing transaction keeps others from it."""
+        ...
+
+    def caps(self) -> list[CapRow]:
+        """The same of every project, without a lock."""
+        ...
+
+    def set_cap(self, row: CapRow) -> None:
+        """Set a project's cap and its period; the rest of the row is left as it is."""
+        ...
+
+    def shift_reserved(self, project: str, amount: int) -> None:
+        """Add to what a project has promised; it was named before."""
+        ...
+
+    def spend(self, project: str, day: int, amount: int) -> None:
+        """Add to what a project spent on a day."""
+        ...
+
+    def spending(self, first: int, project: str | None = None) -> list[tuple[str, int, int]]:
+        """Project, day and amount of all spending, or a project's, from the day ``first`` on."""
+        ...
+
+    def cost(self, job_id: str) -> CostRow | None:
+        """A job's quote and cost."""
+        ...
+
+    def save_cost(self, row: CostRow) -> None:
+        """Write a job's cost, for the first time or back."""
+        ...
+
+    def parked(self) -> list[CostRow]:
+        """Costs of jobs that were parked, by project and job."""
+        ...
+
+    def run(self, token: int) -> RunRow | None:
+        """What the attempt with that token runs on, and has taken."""
+        ...
+
+    def runs(self, job_id: str) -> list[RunRow]:
+        """Those of a job, oldest first."""
+        ...
+
+    def save_run(self, row: RunRow) -> None:
+        """Write what an attempt runs on, for the first time or back."""
+        ...
+
+    def count_run(self, token: int, now: float, most: float) -> None:
+        """Count an attempt's time up to ``now``, as ``RunRow.counted`` does, but not yet its price."""
+        ...
+
+    def paced(self, pool: str, extractor: str, limit: int) -> list[RunRow]:
+        """The newest runs with a pace there, the newest first."""
+        ...
+
+    def expose(self, pool: str, day: int, hours: float, preemptions: int) -> None:
+        """Add to what was seen of a pool on a day."""
+        ...
+
+    def exposures(self, first: int) -> list[Exposure]:
+        """What was seen of every pool from the day ``first`` on, by pool and day."""
+        ...
+
+    def costs(self, by: Grouping, wanted: CostFilter) -> list[CostLine]:
+        """Costs of the attempts that are wanted, summed up; in no order."""
+        ...
+
+    def note_shown(self, job_id: str, at: float, *, final: bool) -> None:
+        """Note that a job has a picture to look at, if that is its first, or its final one."""
+        ...
+
+    def waits(self, since: float, limit: int) -> list[Wait]:
+        """Waits for jobs accepted since then, newest first, those that go on included."""
+        ...
+
+
+class Rows(JobRows, TaskRows, LogRows, ShareRows, MoneyRows, Protocol):
     """What one open transaction can read and write."""
 
     def flush(self) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from farm.queue.facts import TaskRow
 from farm.queue.ledger import Ledger
+from farm.queue.money import dollars
 from farm.queue.records import Outcome
+from farm.spec.cost import Pace
 from farm.spec.event import CancelledEvent, Done, Failed, Paused, Quarantined, Queued, Retrying
 from farm.spec.state import JobState, TaskState
 
@@ -37,21 +41,29 @@ def give_back(
     settle(ledger, task.job)
 
 
-def complete(ledger: Ledger, task: TaskRow, done: Done, result: str) -> None:
-    """End a task with its result; the job's last task ends the job with ``done``."""
-    ledger.release(task, TaskState.DONE, "done", result=result)
+def complete(ledger: Ledger, task: TaskRow, done: Done, pace: Pace | None) -> Done:
+    """End a task with its result; the job's last task ends the job with ``done``.
+
+    Returns the result with what the job has cost, where its attempts had a price.
+    """
+    ledger.books.count(task, pace)
+    cost = ledger.books.cost(task.job)
+    if cost is not None and cost.spent:
+        done = done.model_copy(update={"usd": dollars(cost.spent)})
+    ledger.release(task, TaskState.DONE, "done", result=json.dumps(done.model_dump(mode="json")))
     for other in ledger.rows.task_dependants(task.id):
         _meet(ledger, other)
     job = ledger.job(task.job)
     if job.waiting + job.ready + job.leased + job.failed + job.cancelled + job.quarantined:
         settle(ledger, task.job)
-        return
+        return done
     # A cancel or pause that came too late for the work gives way to its result.
     ledger.move_job(task.job, JobState.DONE, cancel_requested=False, pause_requested=False, reason="")
     ledger.log(task.job, done)
     ledger.rows.guard_needs(adding=False)
     for dependant in ledger.rows.dependants(task.job):
         _unblock(ledger, dependant)
+    return done
 
 
 def fail(ledger: Ledger, job_id: str, cause: str, reason: str) -> None:
@@ -100,7 +112,7 @@ def cancel(ledger: Ledger, job_id: str, reason: str) -> None:
 def pause(ledger: Ledger, job_id: str) -> None:
     """Hold back a job that no worker holds."""
     ledger.move_job(job_id, JobState.PAUSED, pause_requested=False)
-    ledger.log(job_id, Paused())
+    ledger.log(job_id, Paused(reason=ledger.job(job_id).reason))
 
 
 def drop_tasks(ledger: Ledger, job_id: str, cause: str, reason: str) -> None:

@@ -13,7 +13,7 @@ from farm.queue import statements as sql
 from farm.queue.facts import EventRow, Head, JobFilter, JobRow, TaskRow, label_key, labels
 from farm.queue.records import AttemptRecord
 from farm.queue.rows import Changes
-from farm.queue.sql_shares import SqlShares
+from farm.queue.sql_money import SqlMoney
 from farm.queue.tables import TOKENS, counters, job_labels, job_needs, jobs, task_needs, tasks
 from farm.spec.state import JobState, TaskState
 
@@ -24,7 +24,7 @@ FEW = 8
 """Events that are written one by one; more go as one batch."""
 
 
-class SqlRows(SqlShares):
+class SqlRows(SqlMoney):
     """Rows of the tables; the columns are named by the fields."""
 
     _heads: Select[Any] = sql.HEADS
@@ -183,7 +183,7 @@ class SqlRows(SqlShares):
     def renew(self, task_id: str, token: int, expiry: float) -> bool:
         """Put off a lease's expiry; whether the token holds it still."""
         values = {"b_id": task_id, "b_token": token, "b_expiry": expiry}
-        return self._ask(sql.RENEW, values).rowcount == 1
+        return self._change(sql.RENEW, values) == 1
 
     def attempts(self, job_id: str) -> list[AttemptRecord]:
         """Attempts at a job's tasks, oldest first."""

@@ -11,6 +11,9 @@ from farm.queue import statements as sql
 from farm.queue.records import NodeRecord, ProjectRecord
 from farm.queue.tables import node_failures, nodes, projects
 
+UNKNOWN: dict[str, Any] = {"running": 0, "ready": 0, "period": "month", "reserved": 0}
+"""A project that nobody has named before."""
+
 
 class SqlShares(ABC):
     """Rows of projects and nodes."""
@@ -25,7 +28,7 @@ class SqlShares(ABC):
     def set_project(self, name: str, weight: float, max_running: int | None) -> None:
         """Set a project's share and limit."""
         granted = {"weight": weight, "max_running": max_running}
-        adding = self._insert(projects).values(name=name, running=0, ready=0, **granted)
+        adding = self._insert(projects).values(name=name, **UNKNOWN, **granted)
         self._ask(adding.on_conflict_do_update(index_elements=["name"], set_=granted))
 
     def shift_project(self, name: str, running: int, ready: int) -> bool:
@@ -36,7 +39,8 @@ class SqlShares(ABC):
             return True
         if running > 0:
             return False
-        adding = self._insert(projects).values(name=name, weight=1.0, running=running, ready=ready)
+        new = {**UNKNOWN, "name": name, "running": running, "ready": ready}
+        adding = self._insert(projects).values(weight=1.0, **new)
         counts = {"running": projects.c.running + running, "ready": projects.c.ready + ready}
         self._ask(adding.on_conflict_do_update(index_elements=["name"], set_=counts))
         return True

@@ -190,7 +190,10 @@ SHIFT_PROJECT = update(projects).where(_mine).values(running=_running, ready=_re
 CLAIM_PLACE = SHIFT_PROJECT.where(
     or_(projects.c.max_running.is_(None), _running <= projects.c.max_running)
 )
-PROJECTS = select(projects).order_by(projects.c.name)
+PROJECTS = (
+    select(*_columns(projects, ("name", "weight", "max_running", "running", "ready")))
+    .order_by(projects.c.name)
+)  # fmt: skip
 NODES = (
     select(nodes.c.name, func.count(node_failures.c.task).label("failed_tasks"),
            nodes.c.out, nodes.c.reason, nodes.c.since)

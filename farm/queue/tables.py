@@ -1,6 +1,7 @@
 """The tables as they are now; ``farm.queue.migrations`` makes them, from nothing or from older ones.
 
-Times are seconds since the epoch, UTC; specs, results and events are JSON texts.
+Times are seconds since the epoch, UTC, days are counted from it; amounts are millionths of a dollar;
+specs, quotes, results and events are JSON texts.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from sqlalchemy import (
 
 from farm.spec.state import JobState, TaskState
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised by one with every change to these tables, each of which is a migration."""
 
 TOKENS = "tokens"
@@ -35,6 +36,8 @@ TOKENS = "tokens"
 CLAIMABLE = "claimable > 0"
 DELAYED = "delayed"
 LEASED = "lease_expires_at IS NOT NULL"
+PARKED = "parked <> ''"
+PACED = "rate IS NOT NULL"
 """Which rows the partial indexes have; queries must say the same for an index to serve them."""
 
 Big = BigInteger().with_variant(Integer, "sqlite")
@@ -71,6 +74,9 @@ projects = Table(
     Column("max_running", Integer),
     Column("running", Integer, nullable=False),
     Column("ready", Integer, nullable=False),
+    Column("cap", Big),
+    Column("period", String(8), nullable=False),
+    Column("reserved", Big, nullable=False),
 )  # fmt: skip
 
 jobs = Table(
@@ -186,4 +192,69 @@ node_failures = Table(
     "node_failures", metadata,
     Column("node", String(200), ForeignKey("nodes.name"), primary_key=True),
     Column("task", String(160), ForeignKey("tasks.id"), primary_key=True),
+)  # fmt: skip
+
+job_costs = Table(
+    "job_costs", metadata,
+    Column("job", String(64), ForeignKey("jobs.id"), primary_key=True),
+    Column("project", String(64), nullable=False),
+    Column("feature", String(200), nullable=False),
+    Column("quoted", Text),
+    Column("p50", Big),
+    Column("p90", Big),
+    Column("reserved", Big, nullable=False),
+    Column("spent", Big, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("final", Big),
+    Column("parked", Text, nullable=False),
+    Column("wanted", Big, nullable=False),
+    _partial("job_costs_parked", "project", "job", where=PARKED),
+)  # fmt: skip
+
+runs = Table(
+    "runs", metadata,
+    Column("token", Big, ForeignKey("attempts.token"), primary_key=True, autoincrement=False),
+    Column("job", String(64), ForeignKey("jobs.id"), nullable=False),
+    Column("task", String(160), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("project", String(64), nullable=False),
+    Column("feature", String(200), nullable=False),
+    Column("pool", String(200), nullable=False),
+    Column("accelerator", String(200), nullable=False),
+    Column("market", String(16), nullable=False),
+    Column("devices", Integer, nullable=False),
+    Column("extractor", String(64), nullable=False),
+    *(Column(name, Float, nullable=False)
+      for name in ("p50_seconds", "p90_seconds", "p50_usd", "p90_usd", "usd_hour", "started")),
+    Column("day", Integer, nullable=False),
+    Column("counted_at", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("booked", Float, nullable=False),
+    Column("spent", Big, nullable=False),
+    *(Column(name, Float) for name in ("work", "worked", "rate")),
+    Index("runs_by_job", "job", "token"),
+    Index("runs_by_day", "day", "project"),
+    _partial("runs_by_pace", "pool", "extractor", "started", "token", where=PACED),
+)  # fmt: skip
+
+spending = Table(
+    "spending", metadata,
+    Column("project", String(64), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("spent", Big, nullable=False),
+)  # fmt: skip
+
+exposures = Table(
+    "exposures", metadata,
+    Column("pool", String(200), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("hours", Float, nullable=False),
+    Column("preemptions", Integer, nullable=False),
+)  # fmt: skip
+
+waits = Table(
+    "waits", metadata,
+    Column("job", String(64), ForeignKey("jobs.id"), primary_key=True),
+    Column("first", Float, nullable=False),
+    Column("final", Float),
 )  # fmt: skip

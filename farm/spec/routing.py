@@ -31,6 +31,9 @@ class Option(Value):
     devices: int = Field(default=1, ge=1, description="Accelerators that share the picture.")
     market: str = "on-demand"
     region: str = ""
+    usd_per_hour: float | None = Field(
+        default=None, ge=0, description="Price of all its accelerators together; null: not told."
+    )
     checkpoint_seconds: float | None = Field(
         default=None, description="Time between two checkpoints that costs least there."
     )

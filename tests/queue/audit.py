@@ -87,6 +87,32 @@ HELD = {
         UNION ALL SELECT task FROM attempts WHERE task NOT IN (SELECT id FROM tasks)
         UNION ALL SELECT job FROM events WHERE job NOT IN (SELECT id FROM jobs)
         UNION ALL SELECT job FROM job_labels WHERE job NOT IN (SELECT id FROM jobs)""",
+    "a job's cost is not its attempts'": """
+        SELECT c.job FROM job_costs c LEFT JOIN runs r ON r.job = c.job
+        GROUP BY c.job, c.spent, c.seconds HAVING c.spent <> coalesce(sum(r.spent), 0)
+            OR abs(c.seconds - coalesce(sum(r.booked), 0)) > 1e-6""",
+    "a routed attempt's job has no cost": """
+        SELECT token FROM runs WHERE job NOT IN (SELECT job FROM job_costs)""",
+    "an ended attempt was not settled": """
+        SELECT r.token FROM runs r JOIN attempts a ON a.token = r.token
+        WHERE a.ended IS NOT NULL AND r.booked <> r.seconds""",
+    "a project has promised other than its jobs hold": """
+        SELECT p.name FROM projects p LEFT JOIN job_costs c ON c.project = p.name
+        GROUP BY p.name, p.reserved HAVING p.reserved <> coalesce(sum(c.reserved), 0)""",
+    "a project has spent other than its attempts": """
+        SELECT p.name FROM projects p
+        WHERE (SELECT coalesce(sum(spent), 0) FROM spending s WHERE s.project = p.name)
+            <> (SELECT coalesce(sum(spent), 0) FROM runs r WHERE r.project = p.name)""",
+    "an ended job holds some of its project's cap": """
+        SELECT c.job FROM job_costs c JOIN jobs j ON j.id = c.job
+        WHERE j.state IN ('done', 'failed', 'cancelled') AND (c.reserved <> 0 OR c.parked <> '')""",
+    "a parked job goes on": """
+        SELECT c.job FROM job_costs c JOIN jobs j ON j.id = c.job
+        WHERE c.parked <> '' AND NOT (j.state = 'paused' OR j.pause_requested)""",
+    "a done job has not been waited for to its end": """
+        SELECT w.job FROM waits w JOIN jobs j ON j.id = w.job
+        WHERE (w.final IS NOT NULL AND w.final < w.first) OR (j.state = 'done' AND w.final IS NULL)
+        UNION ALL SELECT id FROM jobs WHERE state = 'done' AND id NOT IN (SELECT job FROM waits)""",
     "an ended job's last event does not say so": """
         SELECT j.id FROM jobs j JOIN events e ON e.job = j.id AND e.seq = j.seq
         WHERE j.state IN ('done', 'failed', 'cancelled') AND e.kind <> j.state""",

@@ -11,10 +11,11 @@ from typing import Any
 from postgres_cases import emptied
 
 from farm.clock import ManualClock
-from farm.errors import StaleLease
-from farm.queue import MemoryQueue, Queue, open_queue
-from farm.spec import Job, JobState, Lease, TaskRecord, parse_job
-from farm.spec.event import Progress
+from farm.errors import Refused, StaleLease
+from farm.queue import MemoryQueue, Offer, Queue, open_queue
+from farm.spec import Decision, Job, JobState, Lease, Option, TaskRecord, parse_job
+from farm.spec.cost import Account, Quoted
+from farm.spec.event import Progress, Routed
 
 KINDS = ("memory", "sqlite", "postgres")
 
@@ -29,6 +30,33 @@ def progress(lease: Lease, iteration: int = 1) -> Progress:
         task=lease.task, attempt=lease.attempt, scale=1, scales=2, width=64, height=64,
         iteration=iteration, iterations=10, loss=0.5, share=0.1,
     )  # fmt: skip
+
+
+def routed(lease: Lease, pool: str = "spot", usd_hour: float = 3600.0, devices: int = 1) -> Routed:
+    """On a pool that costs a dollar a second unless told otherwise."""
+    way = Option(
+        pool=pool, accelerator="card", p50_seconds=10, p90_seconds=20, p50_usd=10, p90_usd=20,
+        devices=devices, market="spot", usd_per_hour=usd_hour,
+    )  # fmt: skip
+    return Routed(task=lease.task, decision=Decision(chosen=way, reason="the only one"))
+
+
+def quoted(p90_usd: float, p50_usd: float | None = None) -> Quoted:
+    p50 = p90_usd / 2 if p50_usd is None else p50_usd
+    return Quoted(
+        pool="spot", p50_seconds=10, p90_seconds=20, p50_usd=p50, p90_usd=p90_usd,
+        megapixel_iterations=5.0,
+    )  # fmt: skip
+
+
+def within_cap(account: Account, usd: float) -> None:
+    """The rule that tests go by."""
+    if account.cap_usd is not None and account.spent_usd + account.reserved_usd + usd > account.cap_usd:
+        raise Refused(f"cap of {account.cap_usd}")
+
+
+def offer(p90_usd: float, p50_usd: float | None = None) -> Offer:
+    return Offer(quoted(p90_usd, p50_usd), within_cap)
 
 
 @dataclass

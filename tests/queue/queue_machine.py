@@ -13,12 +13,13 @@ import pytest
 from audit import findings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from queue_cases import address, job_spec, lose, progress, restart
+from queue_cases import address, job_spec, lose, offer, progress, restart, routed, within_cap
 
 from farm.clock import ManualClock
-from farm.errors import IllegalTransition, InvalidInput, StaleLease
+from farm.errors import IllegalTransition, InvalidInput, Refused, StaleLease
 from farm.queue import AttemptRecord, MemoryQueue, Queue, SqlQueue, open_queue
 from farm.spec import JobState, Lease, TaskSpec, TaskState
+from farm.spec.cost import Period
 from farm.spec.event import Checkpointed, Done, Started
 from farm.spec.state import JOB_MOVES
 
@@ -44,7 +45,7 @@ def checkpoint(queue: Queue, lease: Lease) -> object:
 
 def start(queue: Queue, lease: Lease) -> object:
     started = Started(task=lease.task, attempt=lease.attempt, worker="w", node=f"n{lease.token % 2}")
-    return queue.record(lease, started, progress(lease))
+    return queue.record(lease, routed(lease), started, progress(lease))
 
 
 WRITES: tuple[Write, ...] = (
@@ -57,6 +58,7 @@ WRITES: tuple[Write, ...] = (
     lambda queue, lease: queue.fail(lease, "invalid", "bad"),
     lambda queue, lease: queue.quarantine(lease, "unknown", "odd"),
     lambda queue, lease: queue.stopped(lease),
+    lambda queue, lease: queue.park(lease, "the cap is reached", 0.5),
 )
 ORDERS: dict[str, Callable[[Queue, str], object]] = {
     "cancel": lambda queue, job: queue.cancel(job),
@@ -104,7 +106,12 @@ class Machine(RuleBasedStateMachine):
             return
         known = sorted(self.states)
         after = data.draw(st.lists(st.sampled_from(known), max_size=2)) if known else []
-        self.queues[door].add(name, job_spec(project=project, after=after), tasks=tasks)
+        given = offer(usd) if (usd := data.draw(st.sampled_from([0.0, 0.25, 2.0]))) else None
+        spec = job_spec(project=project, after=after)
+        try:
+            self.queues[door].add(name, spec, tasks=tasks, offer=given)
+        except Refused:
+            return
         self.states[name] = JobState.QUEUED
 
     @rule(
@@ -116,6 +123,18 @@ class Machine(RuleBasedStateMachine):
         # Lowering a limit stops nothing that runs; what the audit asks is that no claim passes it.
         limit = None if limit is None else max(limit, running)
         self.queues[door].set_project(project, weight=weight, max_running=limit)
+
+    @rule(
+        project=st.sampled_from(PROJECTS), cap=st.sampled_from([None, 0.5, 5.0]),
+        period=st.sampled_from(["day", "total"]), door=st.integers(0, 1),
+    )  # fmt: skip
+    def cap(self, project: str, cap: float | None, period: Period, door: int) -> None:
+        self.queues[door].set_cap(project, cap, period)
+
+    @rule(door=st.integers(0, 1))
+    def take_up(self, door: int) -> None:
+        for name in self.queues[door].unpark(within_cap):
+            assert self.queues[door].job(name).state is JobState.QUEUED
 
     @rule(worker=st.sampled_from(["h1/a", "h2/b"]), door=st.integers(0, 1))
     def claim(self, worker: str, door: int) -> None:

@@ -35,8 +35,8 @@ ADD_EVENT = text("INSERT INTO events (job, seq, at, kind, body) VALUES (:job, :s
 LABELS = {"shot": "sq010", "note": "x" * 5000}
 
 
-def make(engine: Engine) -> None:
-    """Make the first release's tables and fill them."""
+def make(engine: Engine, version: int = 1) -> None:
+    """Make the first release's tables and fill them; bring them to a later ``version``."""
     with engine.connect() as connection:
         connection.execution_options(write=True)
         with connection.begin():
@@ -49,7 +49,9 @@ def make(engine: Engine) -> None:
                 migrations.upgrade(connection, None, 1)
                 connection.execute(text("DROP TABLE alembic_version"))
             _fill(connection)
-            assert connection.execute(schema_version.select()).scalar_one() == 1
+            if version > 1:
+                migrations.upgrade(connection, 1, version)
+            assert connection.execute(schema_version.select()).scalar_one() == version
 
 
 def _fill(connection: Connection) -> None:

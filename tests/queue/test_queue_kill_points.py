@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from audit import findings
-from queue_cases import address, job_spec, lose, progress, restart
+from queue_cases import address, job_spec, lose, offer, progress, restart, routed, within_cap
 
 from farm.clock import ManualClock
 from farm.queue import SqlQueue, open_queue
@@ -22,10 +22,13 @@ TASKS = (TaskSpec(name="a"), TaskSpec(name="b"), TaskSpec(name="c", after=("a",)
 
 def live(queue: SqlQueue, clock: ManualClock) -> None:
     """Pass every kill point."""
-    queue.add("j2", job_spec(after=["j1"]))
+    queue.set_cap("default", 100.0)
+    queue.add("j2", job_spec(after=["j1"]), offer=offer(1.0))
     lease = claimed(queue)
     queue.heartbeat(lease, 30)
-    queue.record(lease, Started(task=lease.task, attempt=1, worker="w", node="n"), progress(lease))
+    started = Started(task=lease.task, attempt=1, worker="w", node="n")
+    queue.record(lease, routed(lease), started, progress(lease))
+    clock.advance(5)
     mark = Checkpointed(task=lease.task, attempt=1, blob="c" * 64, scale=1, iteration=1)
     queue.checkpoint(lease, mark)
     queue.retry(lease, "out_of_memory", "no room")
@@ -36,6 +39,8 @@ def live(queue: SqlQueue, clock: ManualClock) -> None:
     queue.complete(claimed(queue), Done())
     queue.quarantine(claimed(queue), "unknown", "odd")
     queue.retry_job("j1")
+    queue.park(claimed(queue), "spent", 1.0)
+    queue.unpark(within_cap)
     claimed(queue)
     queue.cancel("j1", at_once=True)
 
@@ -47,8 +52,8 @@ def claimed(queue: SqlQueue) -> Lease:
 
 
 PLACES = (
-    "add", "claim", "heartbeat", "record", "checkpoint", "retry", "complete", "quarantine",
-    "retry_job", "cancel",
+    "set_cap", "add", "claim", "heartbeat", "record", "checkpoint", "retry", "complete", "quarantine",
+    "retry_job", "park", "unpark", "cancel",
 )  # fmt: skip
 
 
@@ -88,6 +93,7 @@ def test_a_kill_leaves_facts_that_fit_together(url: str, place: str, moment: str
         for job in queue.jobs():
             if job.state in (JobState.FAILED, JobState.CANCELLED):
                 queue.retry_job(job.id)
+        queue.unpark(within_cap)
         while (lease := queue.claim("w2", 30)) is not None:
             queue.complete(lease, Done())
         assert {job.state for job in queue.jobs()} == {JobState.DONE}

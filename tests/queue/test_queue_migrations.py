@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from audit import findings
 from postgres_cases import schema
-from queue_cases import database, job_spec
+from queue_cases import database, job_spec, offer
 from sqlalchemy import Engine, text
 
 from farm.clock import ManualClock
@@ -22,6 +22,7 @@ from farm.queue import SqlQueue, open_queue, postgres, sqlite
 from farm.queue.database import parse
 from farm.queue.migrations import REVISIONS
 from farm.queue.tables import SCHEMA_VERSION, metadata
+from farm.spec.cost import Account
 from farm.spec.event import Done
 
 
@@ -61,9 +62,13 @@ def test_migrations_and_tables_agree(url: str) -> None:
         assert compare_metadata(context, metadata) == []
 
 
-def test_a_database_of_the_first_release_goes_on(old: str) -> None:
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_a_database_of_every_release_goes_on(url: str, version: int) -> None:
+    engine = engine_at(url)
+    released.make(engine, version)
+    engine.dispose()
     clock = ManualClock(released.NOW)
-    with closing(open_queue(old, clock)) as queue:
+    with closing(open_queue(url, clock)) as queue:
         assert findings(queue) == {}
         counts = {job.id: job.tasks for job in queue.jobs()}
         assert counts["runs"] == {"leased": 1, "ready": 1}
@@ -84,6 +89,20 @@ def test_a_database_of_the_first_release_goes_on(old: str) -> None:
         labels = released.LABELS
         assert not queue.add("waits", job_spec(priority=90, project="p", labels=labels))[1]
         queue.retry_job("failed")
+        assert findings(queue) == {}
+
+
+def test_what_ran_before_costs_were_kept_has_none_and_was_waited_for(old: str) -> None:
+    with closing(open_queue(old, ManualClock(released.NOW + 60))) as queue:
+        assert queue.account("q") == Account(project="q")
+        assert queue.costs("project") == []
+        done = next(wait for wait in queue.waits(0.0) if wait.job == "done")
+        assert (done.first, done.final) == (0.0, 0.0)
+        lease = next(lease for lease in queue.held() if lease.job == "runs")
+        queue.complete(lease, Done(usd=0.25))
+        assert queue.cost("runs").spent_usd == 0.0
+        queue.add("new", job_spec(), offer=offer(1.0))
+        assert queue.account("default").reserved_usd == 1.0
         assert findings(queue) == {}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from audit import findings
 from postgres_cases import schema
-from queue_cases import database, job_spec, progress
+from queue_cases import database, job_spec, offer, progress, routed
 from sqlalchemy import Engine, event, text
 
 from farm.clock import ManualClock
@@ -21,9 +21,9 @@ from farm.spec import JobState, Lease
 from farm.spec.event import Checkpointed, Done
 
 JOBS, TASKS = 1000, 100
-LARGE = "jobs|tasks|attempts|events|job_labels|job_needs|task_needs"
+LARGE = "jobs|tasks|attempts|events|job_labels|job_needs|task_needs|job_costs|runs|spending|waits"
 
-SMALL = r"\b(attempts|task_needs|job_labels|projects)\b"
+SMALL = r"\b(attempts|task_needs|job_labels|projects|job_costs|runs|spending|waits)\b"
 """Tables with few rows here, which PostgreSQL rightly reads whole; what would serve more is asked."""
 
 NUMBERS = {
@@ -40,7 +40,8 @@ FILL = (
     "INSERT INTO tasks (id, job, position, state, after, unmet, attempt, failures, losses, "
     "not_before, delayed) SELECT 'job-' || (n / 100) || '/t' || (n % 100), 'job-' || (n / 100), "
     "n % 100, 'ready', '', 0, 0, 0, 0, 0, false FROM {tasks} numbers",
-    "INSERT INTO projects (name, weight, running, ready) SELECT 'p' || n, 1.0, 0, 25000 "
+    "INSERT INTO projects (name, weight, running, ready, period, reserved) "
+    "SELECT 'p' || n, 1.0, 0, 25000, 'month', 0 "
     "FROM {projects} numbers",
     "INSERT INTO job_labels (job, name, value, created_at) SELECT 'job-' || n, 'shot', "
     "'sq' || (n % 50), n FROM {jobs} numbers",
@@ -78,12 +79,14 @@ def work(queue: SqlQueue) -> None:
     leases = [queue.claim(f"w{index}", 30) for index in range(6)]
     held = [lease for lease in leases if lease is not None]
     assert len(held) == 6
+    queue.record(held[0], routed(held[0]), progress(held[0]))
+    queue.record(held[2], routed(held[2]))
     queue.heartbeat(held[0], 30)
-    queue.record(held[0], progress(held[0]))
     mark = Checkpointed(task=held[1].task, attempt=1, blob="c" * 64, scale=1, iteration=1)
     queue.checkpoint(held[1], mark)
     queue.complete(held[2], Done())
     queue.retry(held[3], "unknown", "odd", delay=5)
+    queue.add("priced", job_spec(), offer=offer(1.0))
     clock.advance(6)
     assert queue.claim("w", 600) is not None
     clock.advance(60)
@@ -101,6 +104,9 @@ def look(queue: SqlQueue, lease: Lease) -> None:
     queue.version()
     queue.ready_count()
     before = "job-500"
+    queue.account(queue.cost(lease.job).project)
+    queue.paces("spot", "farm-texture")
+    queue.waits(900.0, limit=20)
     queue.jobs(limit=20, before=before)
     queue.jobs(limit=20, before=before, project="p1")
     queue.jobs(limit=20, before=before, state=JobState.QUEUED)
