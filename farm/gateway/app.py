@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from farm.gateway import problem
 from farm.gateway.edge import Edge
@@ -17,7 +18,8 @@ from farm.gateway.routes import ROUTERS
 
 def create_app(services: Services) -> FastAPI:
     """The farm over HTTP; contracts are in ``/docs``. Holds no state but running previews."""
-    app = FastAPI(
+    # Farms are often cut off from the network that FastAPI's own pages load their scripts from.
+    app = FastAPIOffline(
         title="farm",
         version=version("style-farm"),
         description="A render farm for neural style transfer.",

@@ -27,6 +27,18 @@ def test_the_page_needs_nothing_from_elsewhere(page: httpx.Response) -> None:
     assert not re.search(r"https?://|@import|<link", page.text)
 
 
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_the_contracts_are_shown_without_a_network(tmp_path: Path, path: str) -> None:
+    with start_blocking_portal() as portal:
+        transport = InProcess(create_app(in_memory(tmp_path)), portal)
+        http = httpx.Client(transport=transport, base_url="http://localhost")
+        text = http.get(path).text
+        loaded = set(re.findall(r'(?:src|href|spec-url)="([^"]+)"', text)) | {"/openapi.json"}
+        assert not re.search("https?://", text)
+        assert any(link.endswith(".js") for link in loaded)
+        assert {http.get(link).status_code for link in loaded} == {200}
+
+
 def test_every_element_that_the_script_names_is_there(page: httpx.Response) -> None:
     named = set(re.findall(r'\$\("([a-z]+)"\)', page.text))
     assert named
