@@ -19,6 +19,8 @@ from farm.settings import Settings
 FILE = "accelerators.json"
 LOCAL_POOL = "local"
 STARTUP_SECONDS = 3.0
+GPU_STARTUP_SECONDS = 2 * STARTUP_SECONDS
+"""Assumed until it is measured: a process on a GPU also loads its driver's libraries."""
 
 ASSUMED_PER_CORE = {
     "farm-texture": Speed(rate_inf=0.12, p_half=0.01),
@@ -68,19 +70,26 @@ def write(folder: Path, accelerator: Accelerator) -> None:
 
 
 def record(
-    settings: Settings, extractor: str, speed: Speed, checkpoint_seconds: float | None = None
-) -> Accelerator:
+    settings: Settings, extractor: str, speed: Speed, checkpoint_seconds: float | None = None,
+    gpu: str = "",
+) -> Accelerator:  # fmt: skip
     """Keep a measured ``speed`` of ``extractor`` on this machine; returns the machine's new entry.
 
-    ``checkpoint_seconds`` are those to keep the state of a megapixel, where they were measured.
+    Args:
+        checkpoint_seconds: those to keep the state of a megapixel, where they were measured.
+        gpu: the GPU that it was measured on, by its name in the catalogue; the processor if absent.
 
     Raises:
         Unavailable: as in ``write``.
     """
-    name = _name(cores(settings))
-    measured = read(settings.folder).get(name)
+    blank = assumed(settings)
+    if gpu:  # what was not measured is the catalogue's to say
+        blank = blank.model_copy(
+            update={"name": gpu, "kind": "cuda", "startup_seconds": GPU_STARTUP_SECONDS}
+        )
+    measured = read(settings.folder).get(blank.name)
     speeds = measured.speeds if measured else {}
-    entry = assumed(settings).model_copy(update={"speeds": {**speeds, extractor: speed}})
+    entry = blank.model_copy(update={"speeds": {**speeds, extractor: speed}})
     known = checkpoint_seconds or (measured.checkpoint_seconds if measured else None)
     if known is not None:
         entry = entry.model_copy(update={"checkpoint_seconds": known})

@@ -1,8 +1,12 @@
-"""The pools that a Ray cluster's file promises: what its autoscaler may start, before it has."""
+"""The pools that a Ray cluster's file promises: what its autoscaler may start, before it has.
+
+Both a ``cluster.yaml`` of ``ray up`` and a KubeRay manifest can be read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args
@@ -25,14 +29,20 @@ BOOT_SECONDS = 240.0
 
 
 def read_pools(path: Path, stock: Stock) -> tuple[Pool, ...]:
-    """The print pools of a ``cluster.yaml``, by name: GPUs of one type and market together.
+    """The print pools of a cluster's file, by name: GPUs of one type and market together.
 
     ``count`` is what may be started at most, ``up`` what always runs.
 
     Raises:
         InvalidInput: the file cannot be read, or the accelerator, market or price of a type is unknown.
     """
-    data = _read(path)
+    try:
+        data = _read(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise InvalidInput(
+            f"FARM_CLUSTER_FILE: {path} cannot be read ({error.strerror}); name the file of 'ray up'.",
+            field="FARM_CLUSTER_FILE",
+        ) from None
     provider = data.get("provider") or {}
     head = data.get("head_node_type")
     found = [
@@ -104,18 +114,38 @@ def _capped(pool: Pool, most: int | None) -> Pool:
     return pool.model_copy(update={"count": min(pool.count, most * pool.machine)})
 
 
-def _read(path: Path) -> dict[str, Any]:
+@lru_cache(maxsize=4)
+def _read(path: Path, changed: int) -> dict[str, Any]:
+    """``changed`` is when, so that a file that is written anew is read anew."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            f"FARM_CLUSTER_FILE: {path} cannot be read ({error}); name the cluster.yaml of 'ray up'.",
-            field="FARM_CLUSTER_FILE",
-        ) from None
-    except yaml.YAMLError as error:
+        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         where = getattr(error, "problem_mark", None)
         line = f" at line {where.line + 1}" if where else ""
         raise InvalidInput(f"{path}: not YAML{line}; correct it.") from None
-    if not isinstance(data, dict) or not isinstance(data.get("available_node_types"), dict):
-        raise InvalidInput(f"{path}: has no available_node_types; name the cluster.yaml of 'ray up'.")
-    return {str(key): value for key, value in data.items()}
+    for data in documents:
+        if isinstance(data, dict) and data.get("kind") in ("RayService", "RayCluster"):
+            return _on_kubernetes(data["spec"].get("rayClusterConfig") or data["spec"])
+        if isinstance(data, dict) and isinstance(data.get("available_node_types"), dict):
+            return {str(key): value for key, value in data.items()}
+    raise InvalidInput(f"{path}: has no available_node_types; name the cluster.yaml of 'ray up'.")
+
+
+def _on_kubernetes(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest's worker groups as node types of a ``cluster.yaml``."""
+    return {
+        "available_node_types": {
+            group["groupName"]: {
+                "resources": {"GPU": _gpus(group)},
+                "min_workers": group.get("minReplicas", 0),
+                "max_workers": group.get("maxReplicas", 0),
+                "labels": group.get("labels") or {},
+            }
+            for group in spec.get("workerGroupSpecs") or ()
+        }
+    }
+
+
+def _gpus(group: Mapping[str, Any]) -> int:
+    limits = group["template"]["spec"]["containers"][0].get("resources", {}).get("limits", {})
+    return int(sum(int(amount) for name, amount in limits.items() if name.endswith("/gpu")))

@@ -8,6 +8,7 @@ by half, for promises are to be kept. Williams, Waterman and Patterson, "Rooflin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from statistics import median
 
 from farm.engine import needs
@@ -34,13 +35,9 @@ def roof(entry: Entry, extractor: str, precision: Rate) -> tuple[float, str]:
     Raises:
         KeyError: the type has no rate in that precision.
     """
-    read = READINGS[extractor]
-    net = needs.net(
-        chain(BLOCKS[extractor]), {*read.style, *read.content}, read.content, NUMBER_BYTES[precision]
-    )
-    flops = 2 * 2 * net.work  # a multiplication and an addition, forward and backward
+    flops, moved_bytes = _iteration(extractor, NUMBER_BYTES[precision])
     peak = entry.tflops[precision] * 1e12 / flops / 1e6
-    moved = entry.bandwidth_gb_s * 1e9 / (PASSES * net.maps) / 1e6 if entry.bandwidth_gb_s else peak
+    moved = entry.bandwidth_gb_s * 1e9 / moved_bytes / 1e6 if entry.bandwidth_gb_s else peak
     if moved < peak:
         return moved, f"{entry.bandwidth_gb_s:g} GB/s"
     return peak, f"{entry.tflops[precision]:g} TFLOPS in {precision}"
@@ -64,6 +61,15 @@ def precisions(entry: Entry, extractor: str = "vgg19") -> dict[str, float]:
     """Speed in each precision over that in the one taken unasked."""
     usual, _ = roof(entry, extractor, entry.auto)
     return {name: roof(entry, extractor, name)[0] / usual for name in entry.tflops}
+
+
+@lru_cache(maxsize=16)
+def _iteration(extractor: str, number: int) -> tuple[float, float]:
+    """Operations and moved bytes of an untiled iteration, per pixel."""
+    read = READINGS[extractor]
+    net = needs.net(chain(BLOCKS[extractor]), {*read.style, *read.content}, read.content, number)
+    # A multiplication and an addition, forward and backward.
+    return 2 * 2 * net.work, PASSES * net.maps
 
 
 def _speed(

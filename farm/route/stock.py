@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from farm.route import roofline
 from farm.route.accelerator import Accelerator, Pool
-from farm.route.calibration import STARTUP_SECONDS, read
+from farm.route.calibration import GPU_STARTUP_SECONDS, read
 from farm.route.catalogue import Catalogue, Market, read_catalogue
 from farm.route.footprint import NUMBER_BYTES
 from farm.settings import Settings
 
-GPU_STARTUP_SECONDS = 2 * STARTUP_SECONDS
-"""Assumed until it was measured: a process on a GPU also loads its driver's libraries."""
+SPOT = "-spot"
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Stock:
         self, label: str, market: Market, *, count: int, machine: int, up: int | None = None,
         region: str = "", boot_seconds: float = 0.0, provider: str = "", field: str = "accelerator",
     ) -> Pool:  # fmt: skip
-        """Accelerators of one type that are bought in one region and market.
+        """Accelerators of one type that are bought in one region and market, called as its label does.
 
         Raises:
             InvalidInput: the catalogue has no such type, or no such price.
@@ -69,7 +68,7 @@ class Stock:
         accelerator = self.accelerator(label, field)
         entry, known = self.catalogue.entry(label, field), self.catalogue.providers.get(provider)
         return Pool(
-            name=pool_name(accelerator.name, market), accelerator=accelerator, count=count, up=up,
+            name=pool_name(label, market), accelerator=accelerator, count=count, up=up,
             machine=machine, market=market, region=region, boot_seconds=boot_seconds,
             usd_per_hour=self.catalogue.price(label, market),
             egress_usd_gb=known.egress_usd_gb if known else 0.0,
@@ -77,6 +76,11 @@ class Stock:
         )  # fmt: skip
 
 
-def pool_name(accelerator: str, market: Market) -> str:
-    """What a pool is called: its type, and ``-spot`` where it may be taken away."""
-    return f"{accelerator}-spot" if market == "spot" else accelerator
+def pool_name(label: str, market: str) -> str:
+    """What a pool is called: its type's label, and ``-spot`` where it may be taken away."""
+    return f"{label}{SPOT}" if market == "spot" else label
+
+
+def label_of(pool: str) -> tuple[str, Market]:
+    """The label and the market that make up a pool's name."""
+    return (pool.removesuffix(SPOT), "spot") if pool.endswith(SPOT) else (pool, "on-demand")

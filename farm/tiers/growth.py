@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ray.autoscaler.sdk import request_resources
 
 from farm.dispatch.demand import Bundle, Limits, demand
+from farm.route.clusterfile import PREVIEW, TIER
 from farm.settings import Settings
 from farm.tiers.placement import bundle, machines
 
@@ -22,7 +23,11 @@ class Growth:
         """Have room for what runs and what waits; with neither, the request is taken back."""
         wanted = demand(ready, running, Limits(self._unit(), self._settings.max_devices))
         if wanted != self._asked:
-            request_resources(bundles=[dict(each) for each in wanted])
+            # Machines of previews are neither counted nor started for prints.
+            labels = [{TIER: f"!{PREVIEW}"} if "GPU" in each else {} for each in wanted]
+            request_resources(
+                bundles=[dict(each) for each in wanted], bundle_label_selectors=labels or None
+            )
             self._asked = wanted
 
     def _unit(self) -> Bundle:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from time import monotonic
 
 import ray
-from ray.exceptions import GetTimeoutError
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
-from farm.dispatch.retry import NoRoom
-from farm.errors import InvalidInput
+from farm.dispatch.retry import MachineTaken, NoRoom
+from farm.errors import FarmError, InvalidInput
 from farm.tiers.census import nodes
+from farm.tiers.pools import machines_of
 
 PLACEMENT_SECONDS = 60.0
+LOOK_SECONDS = 1.0
+"""How often a gang that waits for its place looks whether its pool is still there."""
 Resources = Mapping[str, float]
 
 
@@ -28,20 +31,33 @@ def place(
 
     Raises:
         NoRoom: there was no place for them in time; asking on would wait for ever.
+        MachineTaken: the pool's last machine has gone meanwhile, or goes away. Another pool is next.
     """
     group: PlacementGroup = placement_group(
         [dict(bundle(gpu=gpu))] * devices, strategy="STRICT_PACK", name=name,
         bundle_label_selector=[dict(labels)] * devices if labels else None,
     )  # fmt: skip
     try:
-        ray.get(group.ready(), timeout=PLACEMENT_SECONDS)
-    except GetTimeoutError:
+        _wait(group, pool)
+    except FarmError:
         remove_placement_group(group)
-        raise NoRoom(
-            f"pool {pool!r} had no free place within {PLACEMENT_SECONDS:.0f} s; "
-            "the task waits for its next turn."
-        ) from None
+        raise
     return group
+
+
+def _wait(group: PlacementGroup, pool: str) -> None:
+    """Until it has its place. A pool that vanishes meanwhile is not waited for."""
+    ready, until = group.ready(), monotonic() + PLACEMENT_SECONDS
+    while not ray.wait([ready], timeout=LOOK_SECONDS)[0]:
+        if not startable() and not machines_of(pool):
+            raise MachineTaken(
+                f"the last machine of pool {pool!r} went away before the print was there"
+            )
+        if monotonic() > until:
+            raise NoRoom(
+                f"pool {pool!r} had no free place within {PLACEMENT_SECONDS:.0f} s; "
+                "the task waits for its next turn."
+            )
 
 
 def size_of(devices: int, most: int) -> int:

@@ -10,7 +10,7 @@ from farm.errors import InvalidInput
 from farm.route import Accelerator, Speed
 from farm.route.catalogue import shipped
 from farm.route.roofline import CAUTION, REACHED, precisions, roof, speeds
-from farm.route.stock import Stock, pool_name
+from farm.route.stock import Stock, label_of, pool_name
 
 MEASURED = Speed(rate_inf=600.0, p_half=3.0, spread=0.01, measured_at=1_800_000_000.0)
 H200 = Accelerator(
@@ -99,6 +99,7 @@ def test_a_pool_has_its_markets_price_and_risk() -> None:
     assert (spot.name, spot.price, spot.up, spot.boot_seconds) == ("L4-spot", 0.597, 4, 200)
     assert spot.preemption == shipped().types["L4"].prior
     assert spot.egress_usd_gb == 0
-    assert pool_name("L4", "spot") == "L4-spot"
+    for market in ("spot", "on-demand"):
+        assert label_of(pool_name("L4", market)) == ("L4", market)
     with pytest.raises(InvalidInput, match=r"MI300X.price.spot_usd_h: missing"):
         stock.pool("MI300X", "spot", count=1, machine=1)

@@ -132,16 +132,25 @@ def test_the_autoscaler_is_asked_when_something_changes_and_let_go_when_idle(
 ) -> None:
     asked: list[list[dict[str, float]]] = []
     there: list[dict[str, float]] = [{"CPU": 0.0}, {"CPU": 8.0, "GPU": 2.0}]
-    monkeypatch.setattr(growth, "request_resources", lambda *, bundles: asked.append(bundles))
+    labels: list[Any] = []
+
+    def request(*, bundles: list[dict[str, float]], bundle_label_selectors: Any) -> None:
+        asked.append(bundles)
+        labels.append(bundle_label_selectors)
+
+    monkeypatch.setattr(growth, "request_resources", request)
     monkeypatch.setattr(growth, "machines", lambda: there)
     grows = growth.Growth(Settings(max_devices=3))
     for ready, running in ((0, []), (1, []), (1, []), (9, [2]), (0, [2]), (0, []), (0, [])):
         grows.ask(ready, running)
     one = {"CPU": 1, "GPU": 1}
     assert asked == [[one], [one] * 3, [one] * 2, []]
+    prints = {"tier": "!preview"}
+    assert labels == [[prints], [prints] * 3, [prints] * 2, None]
     there[1] = {"CPU": 8.0}
     grows.ask(1, [])
     assert asked[-1] == [{"CPU": 8}], "a machine's processors work at one print"
+    assert labels[-1] == [{}]
 
 
 def test_a_rank_that_nobody_renews_ends_itself() -> None:
