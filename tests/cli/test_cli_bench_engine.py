@@ -26,6 +26,7 @@ from farm.engine.pyramid import Scale
 from farm.engine.recipe import Recipe
 from farm.errors import InvalidInput, Unavailable
 from farm.route.calibration import local
+from farm.route.stock import Stock
 from farm.settings import Settings
 
 Farm = Callable[..., int]
@@ -100,6 +101,37 @@ def test_an_extractor_is_measured_and_kept_for_quotes(tmp_path: Path) -> None:
     assert known.calibrated
     assert known.rate_inf == found["farm-texture bfloat16 fitted rate_inf"].value
     assert known.p_half == found["farm-texture bfloat16 fitted p_half"].value
+
+
+@pytest.mark.parametrize(
+    ("driver", "known"),
+    [
+        ("NVIDIA H200", "H200"),
+        ("NVIDIA H100 80GB HBM3", "H100"),
+        ("NVIDIA A100-SXM4-80GB", "A100-80"),
+        ("NVIDIA A100-SXM4-40GB", "A100-40"),
+        ("Tesla T4", "T4"),
+        ("NVIDIA L4", "L4"),
+        ("AMD Instinct MI300X", "MI300X"),
+        ("NVIDIA GeForce GTX 970", ""),
+    ],
+)
+def test_a_gpu_is_known_by_what_its_driver_calls_it(tmp_path: Path, driver: str, known: str) -> None:
+    assert report.gpu_type(Settings(home=tmp_path), driver) == known
+
+
+def test_a_gpus_speed_is_kept_as_its_types(tmp_path: Path) -> None:
+    chosen = Settings(home=tmp_path)
+    bench = tiny()
+    bench = replace(bench, machine=replace(bench.machine, gpu="H200"))
+    paces = [Pace((side**2 / 1e6 / 500,)) for side in bench.sides]  # as if 500 MP·it/s
+    speed.fitted(bench, paces, chosen)
+    assert not local(chosen).speed("farm-texture").calibrated
+    known = Stock.of(chosen).accelerator("H200")
+    assert known.kind == "cuda"
+    assert known.speed("farm-texture").calibrated
+    assert known.speed("farm-texture").rate_inf == pytest.approx(500)
+    assert not known.speed("vgg19").calibrated
 
 
 def test_without_calibration_nothing_is_kept(tmp_path: Path) -> None:

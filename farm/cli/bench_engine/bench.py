@@ -25,11 +25,15 @@ MEGA = 1e6
 
 @dataclass(frozen=True)
 class Machine:
-    """A device, the processor's threads, and FLOP/s of matrix products by the precision's name."""
+    """A device, the processor's threads, and FLOP/s of matrix products by the precision's name.
+
+    ``gpu`` is its type in the catalogue of accelerators; empty for a processor and for unknown ones.
+    """
 
     device: torch.device
     threads: int
     ceilings: Mapping[str, float]
+    gpu: str = ""
 
 
 @dataclass(frozen=True)

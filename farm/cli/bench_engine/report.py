@@ -20,6 +20,7 @@ from farm.engine.precision import precision
 from farm.engine.recipe import recipe_for
 from farm.engine.vgg import BLOCKS
 from farm.route.calibration import cores
+from farm.route.catalogue import OVERRIDES, read_catalogue
 from farm.settings import Settings
 
 SHAPE = "vgg19-shape (random weights)"
@@ -38,8 +39,12 @@ def figures(
     machine = set_up(settings, device)
     catalogue = Catalogue(models_folder(settings))
     found = speed.ceilings(machine)
-    if calibrate and machine.device.type != "cpu":
-        messages().print("Quotes know processors only: these speeds are not kept for them.")
+    if calibrate and machine.device.type != "cpu" and not machine.gpu:
+        name = torch.cuda.get_device_name(machine.device)
+        messages().print(
+            f"{name} is not in the catalogue of accelerators, so its speeds are not kept for quotes; "
+            f"add it to {OVERRIDES} in the farm's home."
+        )
         calibrate = False
     texture = bench_of(TEXTURE, catalogue, machine, extent)
     vgg = bench_of(VGG19, catalogue, machine, extent)
@@ -62,7 +67,18 @@ def set_up(settings: Settings, device: str | None) -> Machine:
     chosen, threads = device_of(device), cores(settings)
     torch.set_num_threads(threads)
     messages().print("Measuring matrix products …")
-    return speed.measure_ceilings(Machine(chosen, threads, {}))
+    gpu = "" if chosen.type == "cpu" else gpu_type(settings, torch.cuda.get_device_name(chosen))
+    return speed.measure_ceilings(Machine(chosen, threads, {}, gpu))
+
+
+def gpu_type(settings: Settings, name: str) -> str:
+    """What the catalogue of accelerators calls a GPU that its driver calls so; empty if it lacks it.
+
+    Raises:
+        InvalidInput: the operator's catalogue is not valid.
+    """
+    catalogue = read_catalogue(settings)
+    return catalogue.find(name) or catalogue.find(name.removeprefix("NVIDIA ")) or ""
 
 
 def bench_of(name: str, catalogue: Catalogue, machine: Machine, extent: Extent) -> Bench | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from farm.cli.bench_engine.bench import MEGA, Bench, Machine
 from farm.cli.figures import Figure
@@ -56,7 +56,7 @@ def measure_ceilings(machine: Machine) -> Machine:
     """The machine, with its ceilings."""
     device = machine.device
     found = {kind.name: matmul_flops(kind, device) for kind in available(device)}
-    return Machine(device, machine.threads, found)
+    return replace(machine, ceilings=found)
 
 
 def paces(bench: Bench) -> tuple[list[Figure], list[Pace]]:
@@ -132,7 +132,7 @@ def fitted(bench: Bench, found: Sequence[Pace], settings: Settings | None) -> li
     spread = math.sqrt(sum(pace.spread**2 for pace in found) / len(found))
     if settings:
         speed = Speed(rate_inf=rate, p_half=half, spread=spread, measured_at=SystemClock().now())
-        entry = record(settings, bench.name, speed)
+        entry = record(settings, bench.name, speed, gpu=bench.machine.gpu)
         messages().print(
             f"Recorded {bench.name} for {entry.name} in {settings.folder / FILE}; quotes use it."
         )
