@@ -101,7 +101,7 @@ def crew_name() -> str:
     return f"crew {uuid4().hex[:8]}"
 
 
-def hire(  # noqa: PLR0913  # what processes are started with
+def hire(  # what processes are started with
     name: str, pool: str, group: PlacementGroup, size: int, options: RankOptions, graves: Graves, *,
     gpu: bool,
 ) -> Crew:  # fmt: skip
