@@ -254,7 +254,8 @@ def test_the_whole_report(farm: Farm, capsys: Captured) -> None:
         **{name: "not measured: the catalogue has no styles" for name in missing if "loss," in name},
     }
     assert {
-        f"matmul 1024³ {'bfloat16' if halves else 'float32'}", f"{report.SHAPE} 32² float32", "tiled gradient's error, gram",
+        f"matmul 1024³ {'bfloat16' if halves else 'float32'}", f"{report.SHAPE} 32² float32",
+        "tiled gradient's error, gram",
         "tiled gradient's error, wasserstein", "tiles of 256 against untiled", "two ranks against one",
         "memory of each further pixel", "time to the script's final loss", "checkpoint, to keep",
         "checkpoint, to read", "checkpoint, in the store",
