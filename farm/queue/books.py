@@ -130,7 +130,8 @@ class Books:
         if run is None:
             return
         hours, preemptions = self._seen[run.pool, run.day]
-        hours += run.seconds * run.devices / 3600
+        # A gang lies on one machine, which goes as a whole: its hours are those of one place.
+        hours += run.seconds / 3600
         self._seen[run.pool, run.day] = (hours, preemptions + (cause == PREEMPTED))
         if done:
             cost = self._costs[run.job]

@@ -78,8 +78,8 @@ class RunRow:
     """One attempt's way, price and prediction, and what it has taken up to ``counted_at``.
 
     ``booked`` are those of its seconds that are in the job's cost, too; ``spent`` is in it whole.
-    ``work`` in megapixel-iterations, ``worked`` seconds and ``rate`` are its pace; None where it made
-    no progress to speak of.
+    ``work`` in megapixel-iterations, ``worked`` seconds, ``rate`` and ``beside`` are its pace; None
+    where it made no progress to speak of.
     """
 
     token: int
@@ -107,6 +107,7 @@ class RunRow:
     work: float | None = None
     worked: float | None = None
     rate: float | None = None
+    beside: float | None = None
 
     def counted(self, now: float, most: float) -> RunRow:
         """The same with the time up to ``now``, of which no more than ``most`` seconds are believed.
@@ -124,13 +125,18 @@ class RunRow:
         """The same with its newest pace."""
         if pace is None:
             return self
-        return replace(self, work=pace.megapixel_iterations, worked=pace.seconds, rate=pace.rate)
+        return replace(
+            self, work=pace.megapixel_iterations, worked=pace.seconds, rate=pace.rate,
+            beside=pace.beside,
+        )  # fmt: skip
 
     def record(self) -> RunCost:
         """The run as callers see it."""
         pace = None
         if self.work and self.worked and self.rate:
-            pace = Pace(megapixel_iterations=self.work, seconds=self.worked, rate=self.rate)
+            pace = Pace(
+                megapixel_iterations=self.work, seconds=self.worked, rate=self.rate, beside=self.beside
+            )
         own = {
             name: getattr(self, name) for name in RunCost.model_fields if name not in ("usd", "pace")
         }

@@ -231,7 +231,7 @@ runs = Table(
     Column("seconds", Float, nullable=False),
     Column("booked", Float, nullable=False),
     Column("spent", Big, nullable=False),
-    *(Column(name, Float) for name in ("work", "worked", "rate")),
+    *(Column(name, Float) for name in ("work", "worked", "rate", "beside")),
     Index("runs_by_job", "job", "token"),
     Index("runs_by_day", "day", "project"),
     _partial("runs_by_pace", "pool", "extractor", "started", "token", where=PACED),

@@ -39,6 +39,7 @@ def option(work: Footprint, ways: Ways, way: int) -> Option:
         devices=int(ways.devices[way]),
         market=pool.market,
         region=pool.region,
+        usd_per_hour=float(ways.board.price[way]) * 3600,
         checkpoint_seconds=float(ways.interval[way]),
     )
 

@@ -39,7 +39,7 @@ _NEVER = 1e-12
 """Preemptions per second (one in 30 000 years) that stand for none, where a rate divides."""
 
 
-def seen(prior: Preemption, preemptions: int, hours: float) -> Preemption:
+def seen(prior: Preemption, preemptions: float, hours: float) -> Preemption:
     """What is known after so many more preemptions in so many more hours of places held."""
     return Preemption(events=prior.events + preemptions, hours=prior.hours + hours)
 

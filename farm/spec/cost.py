@@ -39,12 +39,16 @@ class Pace(Value):
     """How fast an attempt has gone between its first sign of progress and its last.
 
     ``rate`` is what ``Speed.rate_inf`` of its accelerator would have to be for a quote to have been
-    right: megapixel-iterations per second on large pictures.
+    right: megapixel-iterations per second on large pictures. ``beside`` is all the other time of an
+    attempt that went from its start to its end: the start-up, and the finished picture's file.
     """
 
     megapixel_iterations: float = Field(gt=0)
     seconds: float = Field(gt=0)
     rate: float = Field(gt=0)
+    beside: float | None = Field(
+        default=None, ge=0, description="Seconds; null: not from start to end."
+    )
 
 
 class Account(_View):
@@ -116,7 +120,7 @@ class Exposure(_View):
 
     pool: str
     day: int = Field(description="Days since the epoch, UTC.")
-    hours: float = Field(description="Accelerator hours that attempts ran there.")
+    hours: float = Field(description="That attempts held a place there, each gang one.")
     preemptions: int
 
 

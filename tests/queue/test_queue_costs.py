@@ -17,7 +17,7 @@ from farm.spec.cost import Account, Pace
 from farm.spec.event import Checkpointed, Done
 
 DAY = 86_400.0
-PACE = Pace(megapixel_iterations=4.0, seconds=2.0, rate=2.5)
+PACE = Pace(megapixel_iterations=4.0, seconds=2.0, rate=2.5, beside=1.5)
 
 
 @pytest.fixture(params=KINDS)
@@ -418,7 +418,7 @@ def test_preemptions_and_hours_are_counted_by_pool_and_day(spent: Case) -> None:
     assert [(each.pool, each.day, each.preemptions) for each in seen] == [
         ("big", day_of(now) - 1, 0), ("spot", day_of(now) - 1, 1), ("spot", day_of(now), 0),
     ]  # fmt: skip
-    assert [each.hours for each in seen] == pytest.approx([18 / 3600, 3 / 3600, 5 / 3600])
+    assert [each.hours for each in seen] == pytest.approx([9 / 3600, 3 / 3600, 5 / 3600])
     assert [each.pool for each in spent.queue.exposures(now)] == ["spot"]
 
 
@@ -428,7 +428,7 @@ def test_paces_are_kept_with_checkpoints_and_results(case: Case) -> None:
     case.clock.advance(3)
     case.queue.checkpoint(lease, mark(lease), PACE)
     case.queue.retry(lease, "preempted", "taken", counts=False)
-    lease, newest = begin(case), PACE.model_copy(update={"rate": 2.0})
+    lease, newest = begin(case), PACE.model_copy(update={"rate": 2.0, "beside": None})
     began = case.clock.now()
     case.queue.complete(lease, Done(), newest)
     assert case.queue.paces("spot", "farm-texture") == [(began, newest), (began - 3, PACE)]

@@ -68,7 +68,7 @@ def _make_runs() -> None:
         sa.Column("seconds", sa.Float, nullable=False),
         sa.Column("booked", sa.Float, nullable=False),
         sa.Column("spent", Big, nullable=False),
-        *(sa.Column(name, sa.Float) for name in ("work", "worked", "rate")),
+        *(sa.Column(name, sa.Float) for name in ("work", "worked", "rate", "beside")),
     )
     op.create_index("runs_by_job", "runs", ["job", "token"])
     op.create_index("runs_by_day", "runs", ["day", "project"])
