@@ -1,13 +1,30 @@
-"""When accelerators of each pool are free, while a queue is being planned."""
+"""When accelerators of each pool are free, while a queue is being planned, and who gets them."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from farm.route.board import Board
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where and when a job is to begin.
+
+    Args:
+        way: index of a way of the board.
+        begins: epoch seconds; later than now while it waits for its place.
+        kept: whether deadline and budget are kept by that. Where they cannot be, the soonest way is
+            taken that the job allows.
+    """
+
+    way: int
+    begins: float
+    kept: bool = True
 
 
 class Places:
@@ -31,7 +48,8 @@ class Places:
             max(0, pool.count - len(taken))
             for pool, taken in zip(board.pools, self._taken, strict=True)
         ]
-        self._pool, self._wanted = board.pool.tolist(), board.places.tolist()
+        self._pool: list[int] = board.pool.tolist()
+        self._wanted: list[int] = board.places.tolist()
         self._gangs: list[list[tuple[int, int]]] = [[] for _ in board.pools]
         for way, (pool, wanted) in enumerate(zip(self._pool, self._wanted, strict=True)):
             self._gangs[pool].append((way, wanted))
@@ -39,16 +57,6 @@ class Places:
         """When each way could begin; infinite: its pool never has so many accelerators."""
         for index in range(len(board.pools)):
             self._look(index)
-
-    def copy(self) -> Places:
-        """The same places, to plan on without changing these."""
-        other = object.__new__(Places)
-        other.now, other._gangs = self.now, self._gangs
-        other._pool, other._wanted = self._pool, self._wanted
-        other._taken = [taken.copy() for taken in self._taken]
-        other._free = self._free.copy()
-        other.begins = self.begins.copy()
-        return other
 
     def take(self, way: int, until: float) -> None:
         """Hold the accelerators of a way, the first of its pool that are free, ``until`` a moment."""
