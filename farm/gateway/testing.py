@@ -27,7 +27,7 @@ from farm.gateway.ports import PreviewAnswer, PreviewOrder, Services
 from farm.observe import PrometheusMeter
 from farm.queue import MemoryQueue
 from farm.settings import Settings
-from farm.spec import Decision, Job, Option, Quote
+from farm.spec import Decision, Job, Option, Quote, parse_job
 from farm.spec.farm import Dispatcher, Process
 from farm.store import BlobStore
 
@@ -125,6 +125,15 @@ class OneProcess:
     def _answer(self) -> None:
         if self.away is not None:
             raise self.away
+
+
+def wave_job(**changes: Any) -> Job:
+    """A print in the style ``wave``, as the queue takes it: its content was never uploaded."""
+    base = {
+        "farm": 1, "kind": "print", "content": f"sha256:{'0' * 64}", "styles": [{"name": "wave"}],
+        "output": {"long_edge": 96},
+    }  # fmt: skip
+    return parse_job(base | changes)
 
 
 def in_memory(

@@ -15,19 +15,10 @@ from farm.clock import ManualClock, SystemClock
 from farm.errors import InvalidInput, NotFound, Unreachable
 from farm.gateway import create_app
 from farm.gateway.ports import Services
-from farm.gateway.testing import in_memory, listening
-from farm.spec import parse_job
+from farm.gateway.testing import in_memory, listening, wave_job
 from farm.spec.event import Artefact, Rendition
 
-SPEC = parse_job(
-    {
-        "farm": 1,
-        "kind": "print",
-        "content": "sha256:" + "0" * 64,
-        "styles": [{"name": "wave"}],
-        "output": {"long_edge": 96},
-    }
-)
+SPEC = wave_job()
 PICTURE = Artefact(name="p.png", blob="0" * 64, media_type="image/png", bytes=1)
 RENDITION = Rendition(fidelity="scale", width=1, height=1, picture=PICTURE)
 

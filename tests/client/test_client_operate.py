@@ -12,21 +12,11 @@ from farm import AsyncClient, Client
 from farm.errors import IllegalTransition, InvalidInput, NotFound
 from farm.gateway import create_app
 from farm.gateway.ports import Services
-from farm.gateway.testing import in_memory, listening
-from farm.spec import parse_job
+from farm.gateway.testing import in_memory, listening, wave_job
 from farm.spec.event import Artefact, Done, Started
 from farm.spec.farm import FarmView, Project
 
-SPEC = parse_job(
-    {
-        "farm": 1,
-        "kind": "print",
-        "content": "sha256:" + "0" * 64,
-        "styles": [{"name": "wave"}],
-        "output": {"long_edge": 96},
-        "labels": {"shot": "sq010"},
-    }
-)
+SPEC = wave_job(labels={"shot": "sq010"})
 
 
 @pytest.fixture

@@ -14,20 +14,12 @@ from gateway_process import GatewayProcess, opened, until
 
 from farm import AsyncClient, Client
 from farm.errors import Unreachable
+from farm.gateway.testing import wave_job
 from farm.queue import SqlQueue
-from farm.spec import parse_job
 from farm.spec.event import Done, Progress
 from farm.spec.record import Lease
 
-SPEC = parse_job(
-    {
-        "farm": 1,
-        "kind": "print",
-        "content": "sha256:" + "0" * 64,
-        "styles": [{"name": "wave"}],
-        "output": {"long_edge": 96},
-    }
-)
+SPEC = wave_job()
 
 
 class Story:

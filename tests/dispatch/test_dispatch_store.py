@@ -26,13 +26,19 @@ class FullStore(BlobStore):
         return super().put(data)
 
 
-def test_a_full_store_is_waited_for_and_then_given_up(any_bench: Bench) -> None:
-    bench = any_bench
+def fill_up(bench: Bench) -> FullStore:
+    """Work on a print until its store is full."""
     full = FullStore(bench.store.url)
     full.room = 4
     bench.submit()
     bench.place = replace(bench.place, store=full)
     bench.finish()
+    return full
+
+
+def test_a_full_store_is_waited_for_and_then_given_up(any_bench: Bench) -> None:
+    bench = any_bench
+    fill_up(bench)
     assert bench.state() is JobState.FAILED
     assert [(e.cause, e.delay) for e in bench.events("retrying")] == [
         ("unavailable", 2.0),
@@ -46,11 +52,7 @@ def test_a_full_store_is_waited_for_and_then_given_up(any_bench: Bench) -> None:
 
 def test_a_full_store_loses_nothing(any_bench: Bench) -> None:
     bench = any_bench
-    full = FullStore(bench.store.url)
-    full.room = 4
-    bench.submit()
-    bench.place = replace(bench.place, store=full)
-    bench.finish()
+    full = fill_up(bench)
     kept = bench.events("checkpointed")[-1]
     assert kept.blob in bench.kept()
     full.room = 1000

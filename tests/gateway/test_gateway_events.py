@@ -13,20 +13,11 @@ from farm.clock import ManualClock
 from farm.errors import Unavailable
 from farm.gateway import create_app
 from farm.gateway.stream import HEARTBEAT_SECONDS, LONGEST_PAUSE, SHORTEST_PAUSE, Pace, frames
-from farm.gateway.testing import InProcess, in_memory
+from farm.gateway.testing import InProcess, in_memory, wave_job
 from farm.queue import MemoryQueue
-from farm.spec import parse_job
 from farm.spec.event import Artefact, Rendition
 
-SPEC = parse_job(
-    {
-        "farm": 1,
-        "kind": "print",
-        "content": "sha256:" + "0" * 64,
-        "styles": [{"name": "wave"}],
-        "output": {"long_edge": 96},
-    }
-)
+SPEC = wave_job()
 PICTURE = Artefact(name="p.png", blob="0" * 64, media_type="image/png", bytes=1)
 RENDITION = Rendition(fidelity="preview", width=1, height=1, picture=PICTURE)
 

@@ -14,20 +14,8 @@ from anyio.from_thread import start_blocking_portal
 from farm.clock import ManualClock
 from farm.errors import Unavailable, Unreachable
 from farm.gateway import create_app
-from farm.gateway.testing import InProcess, in_memory
-from farm.spec import parse_job
+from farm.gateway.testing import InProcess, in_memory, wave_job
 from farm.spec.event import Done, Started
-
-
-def spec(**changes: Any) -> Any:
-    base = {
-        "farm": 1,
-        "kind": "print",
-        "content": "sha256:" + "0" * 64,
-        "styles": [{"name": "wave"}],
-        "output": {"long_edge": 96},
-    }
-    return parse_job(base | changes)
 
 
 @pytest.fixture
@@ -44,7 +32,7 @@ def house(tmp_path: Path) -> Iterator[SimpleNamespace]:
 
 def test_metrics_tell_what_the_gateway_knows_and_no_more(house: SimpleNamespace) -> None:
     for name in ("a", "b", "c"):
-        house.queue.add(name, spec())
+        house.queue.add(name, wave_job())
     assert house.queue.claim("w1", 30)
     house.queue.cancel("b", at_once=True)
     text = house.http.get("/metrics").text
@@ -63,7 +51,7 @@ def unavailable() -> dict[str, int]:
 def fail_three(house: SimpleNamespace, node: str) -> None:
     """Three different tasks fail on one node, which is then out."""
     for name in ("a", "b", "c"):
-        house.queue.add(name, spec())
+        house.queue.add(name, wave_job())
         lease = house.queue.claim("w1", 30)
         started = Started(task=lease.task, attempt=1, worker="w1", node=node)
         house.queue.record(lease, started)
@@ -77,7 +65,7 @@ def problem(answer: httpx.Response) -> dict[str, Any]:
 
 
 def test_the_farm_at_a_glance(house: SimpleNamespace) -> None:
-    house.queue.add("mine", spec(project="ads"))
+    house.queue.add("mine", wave_job(project="ads"))
     view = house.http.get("/v1/farm").json()
     assert view["jobs"]["queued"] == 1
     assert [process["role"] for process in view["processes"]] == ["gateway", "ray"]
@@ -147,8 +135,8 @@ def test_attempts_say_where_and_how_they_ended(house: SimpleNamespace) -> None:
 
 
 def test_jobs_by_label(house: SimpleNamespace) -> None:
-    house.queue.add("one", spec(labels={"shot": "sq010=a"}))
-    house.queue.add("two", spec(labels={"shot": "sq020"}))
+    house.queue.add("one", wave_job(labels={"shot": "sq010=a"}))
+    house.queue.add("two", wave_job(labels={"shot": "sq020"}))
     found = house.http.get("/v1/jobs", params={"label": "shot=sq010=a"}).json()["jobs"]
     assert [job["id"] for job in found] == ["one"]
     answer = house.http.get("/v1/jobs", params={"label": "shot"})
@@ -156,7 +144,7 @@ def test_jobs_by_label(house: SimpleNamespace) -> None:
 
 
 def test_a_job_is_cancelled_without_waiting_for_its_worker(house: SimpleNamespace) -> None:
-    house.queue.add("mine", spec())
+    house.queue.add("mine", wave_job())
     house.queue.claim("w1", 30)
     asked = house.http.post("/v1/jobs/mine:cancel").json()
     assert (asked["state"], asked["cancel_requested"]) == ("running", True)
@@ -164,7 +152,7 @@ def test_a_job_is_cancelled_without_waiting_for_its_worker(house: SimpleNamespac
 
 
 def test_only_the_tasks_that_are_named_are_tried_again(house: SimpleNamespace) -> None:
-    house.queue.add("mine", spec(), tasks=("a", "b", "c"))
+    house.queue.add("mine", wave_job(), tasks=("a", "b", "c"))
     house.queue.complete(house.queue.claim("w1", 30), Done())
     house.queue.fail(house.queue.claim("w1", 30), "unknown", "it broke.")
     answer = house.http.post("/v1/jobs/mine:retry?tasks=b")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiers_cases import RAYS_OWN, picture, soon
+from tiers_cases import picture, settle_in, soon
 
 from farm.clock import SystemClock
 from farm.queue import Queue, open_queue
@@ -107,15 +106,11 @@ def three_nodes(home: Path, models: Path) -> Iterator[LiveCluster]:
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        for name in (*RAYS_OWN, *(name for name in os.environ if name.startswith("FARM_"))):
-            patch.setenv(name, os.environ.get(name, ""))
-            patch.delenv(name)
+        settle_in(patch, home, models)
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
         patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-        patch.setenv("FARM_HOME", str(home))
-        patch.setenv("FARM_MODELS", str(models))
         Config.initialize("")
         AuthenticationTokenLoader.instance().reset_cache()
         head = {

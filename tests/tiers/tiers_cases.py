@@ -87,17 +87,22 @@ def print_job(folder: Path, **changes: Any) -> dict[str, Any]:
     return {**spec, **changes}
 
 
+def settle_in(patch: pytest.MonkeyPatch, home: Path, models: Path) -> None:
+    """No setting of the shell's reaches a farm with that home, and none of its own outlives it."""
+    for name in (*RAYS_OWN, *(name for name in os.environ if name.startswith("FARM_"))):
+        patch.setenv(name, os.environ.get(name, ""))
+        patch.delenv(name)
+    patch.setenv("FARM_HOME", str(home))
+    patch.setenv("FARM_MODELS", str(models))
+
+
 @contextmanager
 def live(home: Path, models: Path) -> Iterator[LiveFarm]:
     """A farm with its home there; its processes read the same settings from the environment."""
     from farm.tiers.local import running
 
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        for name in (*RAYS_OWN, *(name for name in os.environ if name.startswith("FARM_"))):
-            patch.setenv(name, os.environ.get(name, ""))
-            patch.delenv(name)
-        patch.setenv("FARM_HOME", str(home))
-        patch.setenv("FARM_MODELS", str(models))
+        settle_in(patch, home, models)
         patch.setenv("FARM_CPUS", "2")
         patch.setenv("FARM_LINGER_SECONDS", "4")
         patch.setenv("FARM_PORT", str(free_port()))
