@@ -126,7 +126,7 @@ def find(beginning: str) -> Flow[str]:
     try:
         return (yield from record(beginning)).id
     except NotFound:
-        params = {"beginning": beginning, "limit": _FEW + 1}
+        params: dict[str, str | int] = {"beginning": beginning, "limit": _FEW + 1}
         page = value((yield from ask(Call("GET", "/v1/jobs", params=params))), _PAGES)
         # A farm of before this was a parameter lists all of its jobs.
         found = [job.id for job in page.jobs if job.id.startswith(beginning)]
