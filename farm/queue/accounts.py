@@ -13,6 +13,7 @@ from farm.queue.transactions import Transactions
 from farm.spec.cost import Account, CostLine, Exposure, Grouping, JobCost, Pace, Period, RunCost, Wait
 from farm.spec.event import Resumed
 from farm.spec.job import NAME
+from farm.spec.record import Lease
 from farm.spec.state import JobState
 
 
@@ -114,6 +115,27 @@ class Accounts(Transactions):
         """Waits for jobs accepted since then, newest first, those that go on included."""
         with self._reading() as ledger:
             return ledger.rows.waits(since, limit)
+
+    def hold(self, lease: Lease, usd: float, goes_on: Callable[[Account, float], bool]) -> bool:
+        """Keep at least so much reserved for a job while it runs; whether it may go on.
+
+        ``goes_on`` is told what its project would have to promise more for that, inside the
+        transaction that would. Nothing changes where it says no.
+
+        Raises:
+            StaleLease: the task is no longer this worker's.
+        """
+        project = lease.spec.project
+        if self.account(project).cap_usd is None:
+            return True
+        with self._writing("hold") as ledger:
+            task = ledger.held(lease)
+            cost = ledger.books.cost(task.job)
+            more = max(0.0, usd - (dollars(cost.reserved) if cost else 0.0))
+            if not goes_on(ledger.books.account(project), more):
+                return False
+            ledger.books.hold(ledger.job(task.job), more)
+            return True
 
     def unpark(self, admits: Callable[[Account, float], None]) -> list[str]:
         """Take up parked jobs whose projects can bear them again; returns their ids.

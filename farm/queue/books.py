@@ -143,6 +143,12 @@ class Books:
         if cost is not None:
             self._costs[job_id] = replace(cost, reserved=0, parked="", wanted=0)
 
+    def hold(self, job: JobRow, more_usd: float) -> None:
+        """Reserve so much more for a job."""
+        if more_usd > 0:
+            cost = self.cost(job.id) or _blank(job)
+            self._costs[job.id] = replace(cost, reserved=cost.reserved + micros(more_usd))
+
     def park(self, job: JobRow, reason: str, wanted_usd: float) -> None:
         """Note that a job is put aside, and what it would have to reserve to go on."""
         cost = self.cost(job.id) or _blank(job)

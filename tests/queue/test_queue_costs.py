@@ -309,6 +309,36 @@ def test_a_parked_job_waits_with_its_checkpoint_until_its_project_can_bear_it(ca
     assert case.claim().checkpoint == "c" * 64
 
 
+def fits(account: Account, more: float) -> bool:
+    """The rule that tests go by, as an answer."""
+    try:
+        within_cap(account, more)
+    except Refused:
+        return False
+    return True
+
+
+def test_a_job_that_runs_may_hold_more_as_far_as_its_project_can_bear_it(case: Case) -> None:
+    case.queue.set_cap("default", 10.0)
+    add(case, p90=2.0)
+    lease = begin(case)
+    case.clock.advance(3)
+    case.queue.checkpoint(lease, mark(lease))
+    assert case.queue.hold(lease, 1.5, fits)
+    assert held(case) == (3.0, 1.5)
+    assert case.queue.hold(lease, 1.0, fits), "what it holds already is enough"
+    assert held(case) == (3.0, 1.5)
+    assert not case.queue.hold(lease, 7.5, fits)
+    assert held(case) == (3.0, 1.5)
+    case.queue.set_cap("default", None)
+    assert case.queue.hold(lease, 500.0, fits)
+    assert held(case) == (3.0, 1.5), "without a cap nothing need be held"
+    case.queue.set_cap("default", 10.0)
+    case.queue.retry(lease, "lost", "gone")
+    with pytest.raises(StaleLease):
+        case.queue.hold(lease, 1.0, fits)
+
+
 def test_parking_reaches_the_other_workers_of_a_job(case: Case) -> None:
     add(case, tasks=("a", "b", "c"))
     first, second = begin(case), begin(case)

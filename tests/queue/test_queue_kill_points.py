@@ -31,6 +31,7 @@ def live(queue: SqlQueue, clock: ManualClock) -> None:
     clock.advance(5)
     mark = Checkpointed(task=lease.task, attempt=1, blob="c" * 64, scale=1, iteration=1)
     queue.checkpoint(lease, mark)
+    queue.hold(lease, 2.0, lambda account, more: True)
     queue.retry(lease, "out_of_memory", "no room")
     queue.retry(claimed(queue), "lost", "its process is gone", counts=False, lost=True)
     claimed(queue)
@@ -53,7 +54,7 @@ def claimed(queue: SqlQueue) -> Lease:
 
 PLACES = (
     "set_cap", "add", "claim", "heartbeat", "record", "checkpoint", "retry", "complete", "quarantine",
-    "retry_job", "park", "unpark", "cancel",
+    "retry_job", "hold", "park", "unpark", "cancel",
 )  # fmt: skip
 
 
