@@ -13,7 +13,7 @@ from farm.route.footprint import Footprint
 from farm.route.options import obstacle
 from farm.route.policy import Wish, admits
 from farm.route.ways import Ways
-from farm.route.words import clock_time, money
+from farm.spec.words import clock_time, money
 
 SHOWN = 5
 """Pools that are named before the rest is counted."""
@@ -60,8 +60,8 @@ def _refuse_deadline(ways: Ways, wish: Wish, now: float, usable: Flags) -> NoRet
         affordable &= ways.p90_usd <= wish.budget_usd
     soonest = _least(ways.p90_seconds, affordable if affordable.any() else usable)
     raise Refused(
-        f"routing.deadline: {_clock(wish.due)} is too early; the soonest is "
-        f"{_clock(now + float(ways.p90_seconds[soonest]))} on {_name(ways, soonest)} for "
+        f"routing.deadline: {clock(wish.due)} is too early; the soonest is "
+        f"{clock(now + float(ways.p90_seconds[soonest]))} on {_name(ways, soonest)} for "
         f"{money(float(ways.p90_usd[soonest]))}, so move it there or make the output smaller.",
         field="routing.deadline",
     )
@@ -89,5 +89,6 @@ def _name(ways: Ways, way: int) -> str:
     return name if devices == 1 else f"{devices} devices of {name}"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Epoch seconds as people read them, rounded up to a whole second."""
     return clock_time(datetime.fromtimestamp(seconds, UTC))
