@@ -20,7 +20,7 @@ from farm import settings
 from farm.cli.options import MAKE
 from farm.cli.out import messages
 from farm.errors import InvalidInput, JobFailed
-from farm.route.words import duration, money
+from farm.spec.words import duration, money
 
 if TYPE_CHECKING:
     from farm.client import Client, JobHandle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from farm.route.words import duration, money
 from farm.spec.event import (
     Adjusted,
     CancelledEvent,
@@ -19,6 +18,7 @@ from farm.spec.event import (
     Routed,
     Started,
 )
+from farm.spec.words import duration, money
 
 
 def line(event: Event) -> str | None:

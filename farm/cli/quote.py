@@ -7,8 +7,8 @@ import typer
 from farm.cli.connect import connect
 from farm.cli.options import MAKE, JobFile, Json, Overrides
 from farm.cli.out import emit, say, table
-from farm.route.words import duration, money
 from farm.spec import Option
+from farm.spec.words import duration, money
 
 
 def register(app: typer.Typer) -> None:

@@ -17,9 +17,9 @@ from farm.cli.status import NODE_DIGITS
 from farm.cli.waiting import waits
 from farm.clock import SystemClock
 from farm.errors import NotFound
-from farm.route.words import duration
 from farm.spec import Event, JobRecord, TaskRecord, TaskState
 from farm.spec.farm import Attempt
+from farm.spec.words import duration
 
 if TYPE_CHECKING:
     from farm.client import Client

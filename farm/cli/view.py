@@ -12,9 +12,9 @@ from rich.text import Text
 from farm.cli.lines import line
 from farm.cli.out import emit
 from farm.errors import Unreachable
-from farm.route.words import duration
 from farm.spec.event import FINAL_KINDS, Event
 from farm.spec.event import Progress as Progressed
+from farm.spec.words import duration
 
 DONE, UNFINISHED = 0, 1
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from farm.route.words import duration
 from farm.spec import JobRecord, JobState, TaskRecord, TaskState
 from farm.spec.event import Event, Quarantined
 from farm.spec.farm import Project
+from farm.spec.words import duration
 
 NAMED = 3
 """Tasks that a sentence names before it counts the others."""

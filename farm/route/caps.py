@@ -9,7 +9,7 @@ checkpoint at each one, or is parked: so a cap is passed by no more than one suc
 
 from __future__ import annotations
 
-from farm.route.words import money
+from farm.spec.words import money
 from farm.spec.cost import Account
 
 FINISH = 0.9

@@ -18,8 +18,8 @@ from farm.route.options import judged, option, refuse_extractor
 from farm.route.policy import Choice, Reason, Wish, admits, choose, keeps, rule_of
 from farm.route.refuse import refuse
 from farm.route.ways import Ways, weigh
-from farm.route.words import duration, money
 from farm.spec.routing import Decision, Option, Quote, Routing
+from farm.spec.words import duration, money
 
 ALTERNATIVES = 3
 

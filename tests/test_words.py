@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from farm.route.words import clock_time, duration, money
+from farm.spec.words import clock_time, duration, money
 
 
 @pytest.mark.parametrize(
