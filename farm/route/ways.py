@@ -139,7 +139,7 @@ def running_by_scale(work: Footprint, board: Board) -> tuple[Floats, Floats, Fla
     iterations = np.array([float(count) for _, _, count in work.scales])
     pace, fits = paces(work, board)
     whole = gang.equivalent(
-        size[None, :], board.devices[:, None].astype(np.float64),
+        size[None, :], board.places[:, None].astype(np.float64),
         speeds.p_half[:, None], board.share[:, None],
     )  # fmt: skip
     running = iterations * whole * pace / speeds.rate_inf[:, None]
