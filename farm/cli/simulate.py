@@ -38,6 +38,10 @@ Plot = Annotated[
 ]
 Jobs = Annotated[int, typer.Option("--jobs", help="Orders of a generated trace.")]
 Accelerators = Annotated[int, typer.Option("--accelerators", help="Of its fleet, about.")]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="TYPE", help="Accelerators its fleet lacks, e.g. T4; repeat it."),
+]
 Days = Annotated[float, typer.Option("--days", help="That its orders spread over.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of the generated trace, and of preemptions.")]
 
@@ -50,7 +54,7 @@ def register(app: typer.Typer) -> None:
 def simulate(
     trace: TracePath = None, policies: Policies = None, generate: Generate = None, save: Save = None,
     jobs: Jobs = 10_000, accelerators: Accelerators = 100, days: Days = 1.0, seed: Seed = 1,
-    plot: Plot = None, json: Json = False,
+    without: Without = None, plot: Plot = None, json: Json = False,
 ) -> None:  # fmt: skip
     """Run routing policies through a trace of orders, and compare costs and deadlines.
 
@@ -61,7 +65,9 @@ def simulate(
 
     if plot is not None:
         check(plot)
-    chosen = _trace(trace, generate, jobs, accelerators, days, seed)
+    chosen = _read(trace, generate) or _generated(
+        generate or "", jobs, accelerators, days, seed, without or []
+    )
     if save is not None:
         _save(chosen, save, generate)
         return
@@ -92,20 +98,24 @@ def _row(one: Outcome) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _trace(
-    path: Path | None, kind: str | None, jobs: int, accelerators: int, days: float, seed: int
-) -> Trace:
-    from farm.route.simulate import Extent, fleet, generate, tracefile
+def _read(path: Path | None, kind: str | None) -> Trace | None:
+    """The trace of a file; None where one is to be generated."""
+    from farm.route.simulate import tracefile
 
     if (path is None) == (kind is None):
         raise InvalidInput(
             "trace: give either the file of a trace or --generate with a kind, such as mixed.",
             field="trace",
         )
-    if path is not None:
-        return tracefile.read(path)
-    assert kind is not None
-    return generate(kind, fleet(accelerators), Extent(jobs, days, seed))
+    return None if path is None else tracefile.read(path)
+
+
+def _generated(
+    kind: str, jobs: int, accelerators: int, days: float, seed: int, without: Sequence[str]
+) -> Trace:
+    from farm.route.simulate import Extent, fleet, generate
+
+    return generate(kind, fleet(accelerators, without), Extent(jobs, days, seed))
 
 
 def _save(trace: Trace, path: Path, kind: str | None) -> None:

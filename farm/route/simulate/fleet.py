@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from farm.errors import InvalidInput
 from farm.route.accelerator import Accelerator, Pool
 from farm.route.catalogue import Market, shipped
 from farm.route.clusterfile import BOOT_SECONDS
 from farm.route.stock import Stock
+from farm.spec.base import suggestion
 
 TYPES = {
     "T4": (0.22, 1), "L4": (0.26, 4), "A10G": (0.18, 4), "L40S": (0.10, 4),
@@ -22,12 +25,20 @@ LEAST = 100
 """Accelerators below which some of the pools would have none."""
 
 
-def fleet(accelerators: int) -> tuple[Pool, ...]:
-    """About so many accelerators in 42 pools, region by region.
+def fleet(accelerators: int, without: Collection[str] = ()) -> tuple[Pool, ...]:
+    """About so many accelerators in 42 pools, region by region; fewer ``without`` some types.
 
     Raises:
-        InvalidInput: too few for all pools to have some.
+        InvalidInput: too few for all pools to have some, or a type that is none of the fleet's.
     """
+    for name in without:
+        if name not in TYPES:
+            raise InvalidInput(
+                f"without: the fleet has no {name!r}; {suggestion(name, list(TYPES))}", field="without"
+            )
+    kept = {name: share for name, (share, _) in TYPES.items() if name not in without}
+    if not kept:
+        raise InvalidInput("without: nothing is left of the fleet; leave some types.", field="without")
     if accelerators < LEAST:
         raise InvalidInput(
             f"accelerators: {accelerators} are too few for {len(TYPES) * len(REGIONS) * 2} pools; "
@@ -36,17 +47,17 @@ def fleet(accelerators: int) -> tuple[Pool, ...]:
         )
     stock = Stock(shipped(), {})
     return tuple(
-        _pool(stock, region, name, market, accelerators)
+        _pool(stock, region, name, market, accelerators * share / sum(kept.values()))
         for region in REGIONS
-        for name in TYPES
+        for name, share in kept.items()
         for market in MARKETS
     )
 
 
-def _pool(stock: Stock, region: str, name: str, market: Market, accelerators: int) -> Pool:
-    share, machine = TYPES[name]
+def _pool(stock: Stock, region: str, name: str, market: Market, of_type: float) -> Pool:
+    _, machine = TYPES[name]
     part, dearer = REGIONS[region]
-    count = round(accelerators * share * part * MARKETS[market])
+    count = round(of_type * part * MARKETS[market])
     pool = stock.pool(
         name, market, count=max(1, count), machine=machine, region=region, boot_seconds=BOOT_SECONDS
     )
