@@ -11,6 +11,7 @@ A small queue's plan is then improved by an exact search, see ``improve``.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Sequence
 
 from farm.route.board import Board
@@ -25,6 +26,8 @@ STEPS = 2000
 """Of the search for that: milliseconds."""
 AGAIN = 2
 """How often a job's turn is put off because its loss has shrunk since it was reckoned."""
+TURNS = 3.0
+"""Of its own length, how far a job looks ahead."""
 _INF = float("inf")
 
 __all__ = ["Queued", "Slot", "plan_queue"]
@@ -73,14 +76,20 @@ def _by_loss(jobs: Sequence[Queued], places: Places) -> list[Slot | None]:
 
 
 def _urgency(job: Queued, found: Offer) -> tuple[float, float, float]:
-    """Sorts first what goes first."""
+    """Sorts first what goes first.
+
+    By the loss for each second of a place that is held; less so the longer the job can wait for the
+    same place (the apparent tardiness rule of Vepsalainen and Morton, Management Science 33(8) 1987).
+    """
     ways, way = job.ways, found.way
     if not found.kept:
         return -job.priority, 3.0, 0.0
     if rule_of(job.wish) == Reason.FASTEST:
         return -job.priority, 1.0, -float(ways.expected_usd[way])
+    due = _INF if job.wish.due is None else job.wish.due
+    slack = due - found.begins - float(ways.p90_seconds[way])
     if found.second == _INF:
-        due = _INF if job.wish.due is None else job.wish.due
-        return -job.priority, 0.0, due - found.begins - float(ways.p90_seconds[way])
-    held = float(ways.places[way] * ways.expected_seconds[way])
-    return -job.priority, 2.0, -(found.second - found.value) / max(held, 1e-9)
+        return -job.priority, 0.0, slack
+    seconds = max(float(ways.expected_seconds[way]), 1e-9)
+    loss = (found.second - found.value) / (float(ways.places[way]) * seconds)
+    return -job.priority, 2.0, -loss * math.exp(-slack / (TURNS * seconds))
