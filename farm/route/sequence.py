@@ -1,9 +1,9 @@
 """Frames over pools: those that give the cheapest frames first, until the deadline is met.
 
 The frames of a shot can be made apart, so they are shared out between pools. A frame's price on a way
-is that of its expected time there, losses to preemption and its part of the start-ups included. As long
-as workers could be halved that greedy choice is the cheapest of all; as they cannot, what is paid is at
-most one worker's time more.
+is that of its expected time there, losses to preemption and its part of the start-ups included. As
+frames are paid for and not workers, that greedy choice is the cheapest of all; a last chunk that is not
+full pays a little more for its start-up.
 
 Frames go in chunks, each a task of its own: as many as make the start-up a small share of it, but no
 more than leave a chunk for every worker. Where a frame ends is as good as a checkpoint.

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.errors import InvalidInput, Refused
+from farm.errors import InvalidInput, Refused, Unavailable
 from farm.route import Accelerator, Pool, Speed, decide, footprint, quote
+from farm.route.accelerator import Preemption
+from farm.route.board import Board
 from farm.spec import Option, Routing
 
 NOW = 1_800_000_000.0
@@ -116,6 +118,73 @@ def test_a_picture_larger_than_the_memory_is_refused() -> None:
 def test_no_pool_at_all_is_refused() -> None:
     with pytest.raises(Refused, match="farm up"):
         decide(WORK, [], wishes(), NOW)
+
+
+def test_the_three_best_on_other_pools_are_named_with_what_stands_against_them() -> None:
+    dear = [pool(f"dear-{price}", 1.0, price) for price in (90, 80, 100)]
+    hopeless = [pool("small", 1.0, 1.0, count=0), pool("risky", 1.0, 1.0, market="spot")]
+    decision = decide(WORK, [*hopeless, *dear, SLOW, FAST], wishes(seconds=500, spot=False), NOW)
+    assert decision.chosen.pool == "fast"
+    assert [one.pool for one in decision.alternatives] == ["dear-80", "dear-90", "dear-100"]
+    few = decide(WORK, [hopeless[1], FAST, SLOW], wishes(seconds=500, spot=False), NOW)
+    assert [(one.pool, one.feasible) for one in few.alternatives] == [("slow", False), ("risky", False)]
+    assert "misses the deadline" in few.alternatives[0].note
+
+
+def test_the_front_holds_what_is_cheaper_or_sooner_gangs_included() -> None:
+    machine = SLOW.accelerator.model_copy(update={"gang_share": 0.1})
+    gangs = SLOW.model_copy(update={"machine": 4, "count": 4, "accelerator": machine})
+    decision = decide(WORK, [FAST, gangs, pool("worse", 0.1, 9.0)], wishes(), NOW)
+    assert [(one.pool, one.devices) for one in decision.front] == [
+        ("slow", 1), ("slow", 2), ("slow", 4), ("fast", 1),
+    ]  # fmt: skip
+    assert decision.front[0] == decision.chosen
+    prices = [one.p50_usd for one in decision.front]
+    assert prices == sorted(prices)
+
+
+def test_a_gang_is_chosen_for_a_deadline_and_named() -> None:
+    machine = SLOW.model_copy(update={"machine": 2, "count": 2})
+    decision = decide(WORK, [machine], wishes(seconds=600), NOW)
+    assert decision.chosen.devices == 2
+    assert decision.chosen.p50_seconds == pytest.approx(500)
+    assert "on 2 devices" in decision.reason
+    with pytest.raises(Refused, match=r"soonest is .* on 2 devices of slow"):
+        decide(WORK, [machine], wishes(seconds=60), NOW)
+    alone = decide(WORK, [machine], wishes(), NOW, devices=1)
+    assert alone.chosen.devices == 1
+    with pytest.raises(Refused, match="slow: 3 devices are asked for, a machine there has 2"):
+        decide(WORK, [machine], wishes(), NOW, devices=3)
+
+
+def test_a_refusal_names_a_few_pools_and_counts_the_others() -> None:
+    with pytest.raises(Refused, match=r"p0: no accelerator.*p4: .*; and 5 more\)"):
+        decide(WORK, [pool(f"p{i}", 1, 1, count=0) for i in range(10)], wishes(), NOW)
+
+
+def test_an_extractor_that_only_some_pools_know() -> None:
+    other = pool("other", 9.0, 1.0)
+    other = other.model_copy(
+        update={"accelerator": other.accelerator.model_copy(update={"speeds": {}})}
+    )
+    decision = decide(WORK, [other, SLOW], wishes(), NOW)
+    assert decision.chosen.pool == "slow"
+    assert decision.alternatives[0].note.startswith("no speed of 'x' is known there")
+    with pytest.raises(Unavailable, match=r"^quality\.extractor: no speed of 'x'"):
+        decide(WORK, [other], wishes(), NOW)
+
+
+def test_spot_capacity_says_so_and_how_often_to_keep_its_state() -> None:
+    spot = pool("s", 1.0, 9.0, market="spot", region="eu", preemption=Preemption(events=1, hours=8))
+    state = spot.accelerator.model_copy(update={"checkpoint_seconds": 2.0})
+    decision = decide(WORK, [spot.model_copy(update={"accelerator": state})], wishes(), NOW)
+    assert (decision.chosen.market, decision.chosen.region) == ("spot", "eu")
+    assert decision.chosen.checkpoint_seconds == pytest.approx((2 * 2.0 * 8 * 3600) ** 0.5)
+
+
+def test_many_jobs_are_decided_on_a_board_that_was_made_once() -> None:
+    board = Board.of([SLOW, FAST])
+    assert decide(WORK, board, wishes(), NOW) == decide(WORK, [SLOW, FAST], wishes(), NOW)
 
 
 def test_a_quote_carries_the_work_and_the_decision() -> None:
