@@ -12,11 +12,13 @@ import logging
 import threading
 from collections.abc import Callable
 
+from farm.dispatch.bookkeeper import Bookkeeper
 from farm.dispatch.desk import Desk, devices_of, eased, settle
 from farm.dispatch.notice import Notice, fits
 from farm.dispatch.past import history_of, rerouted, tried_pools
 from farm.dispatch.ports import Run, Stop
-from farm.dispatch.retry import History, cause_of, conditions, decide, reason_of
+from farm.dispatch.purse import OverCap
+from farm.dispatch.retry import Cause, History, cause_of, conditions, decide, reason_of
 from farm.engine.manifest import blobs_of
 from farm.errors import FarmError, StaleLease, Unavailable
 from farm.spec.event import Checkpointed, Done, Event, Progress, Rendition, Routed, Started
@@ -43,9 +45,9 @@ class Attempt:
         self._lock = threading.Lock()
         self._run: Run | None = None
         self._wish: Stop | None = None
-        self._why = ""
+        self._why, self._taken = "", False
         self._stale = False
-        self._began = desk.clock.now()
+        self._books = Bookkeeper(lease, desk)
         self._decision: Decision | None = None
         self._newest: Rendition | None = None
         self._megapixels = 0.0
@@ -92,6 +94,7 @@ class Attempt:
         """Its machine goes away: move it, with a checkpoint where one still fits before that."""
         if self._wish:
             return  # a checkpoint that was begun in time must not be cut off by a later look
+        self._taken = True
         if self._run is None or fits(notice, self._desk.clock, self._keeping()):
             self.stop("move", notice.reason)
             return
@@ -100,10 +103,18 @@ class Attempt:
 
     def go(self) -> str:
         """Run it to its end and say how it ended, in one word."""
+        ending = self._go()
+        with contextlib.suppress(FarmError):
+            self._books.bill()
+        return ending
+
+    def _go(self) -> str:
         try:
             run = self._start()
         except StaleLease:
             return "stale"
+        except OverCap as over:
+            return self._parked(over)
         except Exception as error:  # noqa: BLE001 — a task must never be left behind without a word
             return self._ended(error)
         with self._lock:
@@ -124,6 +135,7 @@ class Attempt:
             desk.route(self.lease), lambda pool: pool not in tried, "memory ran out before"
         )
         self._decision = decision = self._with_room(decision, avoid)
+        self._books.begin(decision)
         desk.queue.record(self.lease, Routed(task=self.lease.task, decision=decision))
         return desk.runner.start(eased(self.lease, chosen), decision, chosen)
 
@@ -157,11 +169,14 @@ class Attempt:
     def _record(self, event: Event) -> bool:
         """Write one event; True when it was the last."""
         queue, lease = self._desk.queue, self.lease
+        self._books.note(event)
         if isinstance(event, Checkpointed):
-            self._written(lambda: queue.checkpoint(lease, event))
+            pace = self._books.pace()
+            self._written(lambda: queue.checkpoint(lease, event, pace))
             self.lease = lease.model_copy(update={"checkpoint": event.blob})
             if lease.checkpoint and lease.checkpoint != event.blob:
                 self._forget(lease.checkpoint)
+            self._look_at_cap()
             return False
         if isinstance(event, Done):
             self._complete(event)
@@ -199,30 +214,51 @@ class Attempt:
         for blob in blobs_of(self._desk.store.get, checkpoint):
             self._desk.store.delete(blob)
 
+    def _look_at_cap(self) -> None:
+        """End with the next checkpoint where the project has spent what it may."""
+        with contextlib.suppress(Unavailable):
+            if not self._books.checkpointed():
+                self.stop("pause")
+
     def _complete(self, done: Done) -> None:
         assert self._decision is not None
-        seconds, meter = self._desk.clock.now() - self._began, self._desk.meter
-        pool = self._decision.chosen
-        price = pool.p50_usd / pool.p50_seconds if pool.p50_seconds else 0.0
-        usd = round(seconds * price, 6)
-        final = done.model_copy(update={"usd": usd, "seconds": round(seconds, 3), "pool": pool.pool})
-        self._written(lambda: self._desk.queue.complete(self.lease, final))
+        seconds, meter = self._books.seconds, self._desk.meter
+        pool, pace = self._decision.chosen.pool, self._books.pace(done=True)
+        final = done.model_copy(update={"seconds": round(seconds, 3), "pool": pool})
+        self._written(lambda: self._desk.queue.complete(self.lease, final, pace))
         if self.lease.checkpoint:
             self._forget(self.lease.checkpoint)
         kind = self.lease.spec.kind
         meter.count("farm_jobs_finished_total", kind=kind, state="done")
         meter.observe("farm_job_seconds", seconds, kind=kind)
-        meter.count("farm_cost_usd_total", usd, pool=pool.pool)
 
     def _stopped(self, run: Run) -> str:
         """The run ended as it was asked to; its processes have nothing left to do."""
         run.kill()
         if self._wish == "move":
-            self._desk.queue.retry(self.lease, "preempted", self._why, counts=False)
-            self._desk.meter.count("farm_tasks_retried_total", cause="preempted")
+            self._desk.queue.retry(self.lease, self._move, self._why, counts=False)
+            self._desk.meter.count("farm_tasks_retried_total", cause=self._move)
             return "moved"
+        return self._held_back()
+
+    def _held_back(self) -> str:
+        """Stopped, as people or the project's cap asked."""
+        if self._books.over is not None:
+            return self._parked(self._books.over)
         self._desk.queue.stopped(self.lease)
         return "stopped"
+
+    def _parked(self, over: OverCap) -> str:
+        try:
+            self._books.park(over)
+        except StaleLease:
+            return "stale"
+        return "parked"
+
+    @property
+    def _move(self) -> Cause:
+        """Why it moves: its machine is taken away, or the farm itself wants its place."""
+        return "preempted" if self._taken else "moved"
 
     def _ended(self, error: Exception) -> str:
         """The run ended early: kill it, confirm that it is gone, and only then decide."""
@@ -235,8 +271,7 @@ class Attempt:
                 return "unconfirmed"
         try:
             if self._wish in ("cancel", "pause"):
-                self._desk.queue.stopped(self.lease)
-                return "stopped"
+                return self._held_back()
             return self._decided(error, tail)
         except StaleLease:
             return "stale"
@@ -244,7 +279,7 @@ class Attempt:
     def _decided(self, error: Exception, tail: str) -> str:
         cause, reason = cause_of(error), reason_of(error)
         if self._wish == "move" and cause == "lost":
-            cause, reason = "preempted", f"{self._why}; {reason}"
+            cause, reason = self._move, f"{self._why}; {reason}"
         choice = decide(cause, reason, self._history)
         settle(self._desk, self.lease, choice, tail, self._newest)
         return {"again": "retried", "fail": "failed", "quarantine": "quarantined"}[choice.ending]

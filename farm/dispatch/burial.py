@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 
+from farm.dispatch.bookkeeper import Bookkeeper
 from farm.dispatch.desk import Desk, settle
 from farm.dispatch.past import began, history_of
 from farm.dispatch.retry import RetryDecision, decide
@@ -68,6 +69,7 @@ class Undertaker:
             log.warning("gone or not, its lease has run out", extra={"task": lease.task})
         log.warning("taking back what %s held", lease.worker, extra={"task": lease.task})
         settle(desk, lease, self._choice(lease), f"{lease.worker}: {SILENT}")
+        Bookkeeper(lease, desk).bill()
         return True
 
     def _choice(self, lease: Lease) -> RetryDecision:

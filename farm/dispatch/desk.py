@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from farm.clock import Clock
 from farm.dispatch.evidence import evidence
 from farm.dispatch.ports import Blobs, Queue, Runner
+from farm.dispatch.quotes import ranks_of
 from farm.dispatch.retry import Conditions, RetryDecision
+from farm.dispatch.tally import Stretch
 from farm.observe.metrics import Meter
 from farm.settings import Settings
+from farm.spec.cost import Pace
 from farm.spec.event import Rendition
 from farm.spec.record import Lease
-from farm.spec.routing import Decision
+from farm.spec.routing import Decision, Option
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Desk:
     Args:
         route: the pool for a lease's job.
         checkpoint_seconds: what keeping a megapixel takes on a pool, None where nobody has measured it.
+        pace: what a stretch of an attempt's work says of the way it was done.
     """
 
     queue: Queue
@@ -33,6 +37,7 @@ class Desk:
     settings: Settings
     route: Callable[[Lease], Decision]
     checkpoint_seconds: Callable[[str], float | None] = lambda pool: None
+    pace: Callable[[Lease, Option, Stretch], Pace | None] = lambda lease, option, stretch: None
 
 
 def settle(
@@ -73,5 +78,5 @@ def eased(lease: Lease, chosen: Conditions) -> Lease:
 
 
 def devices_of(lease: Lease) -> int:
-    """Devices that a task asks for. One pass of a small net is not worth sharing."""
-    return 1 if lease.spec.kind == "preview" else lease.spec.engine.devices
+    """Devices that a task asks for."""
+    return ranks_of(lease.spec)

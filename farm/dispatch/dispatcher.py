@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,17 +16,23 @@ from farm.dispatch.desk import Desk
 from farm.dispatch.notice import Notice
 from farm.dispatch.ports import Blobs, Queue, Runner
 from farm.dispatch.quotes import Quoter
+from farm.dispatch.tally import Stretch
 from farm.errors import FarmError, Refused, Unavailable
 from farm.imaging.decode import inspect
 from farm.imaging.limits import Limits
 from farm.observe.metrics import Meter
+from farm.route import caps
 from farm.settings import Settings
-from farm.spec import Decision
+from farm.spec import Decision, Option
+from farm.spec.cost import Pace
 from farm.spec.record import Lease
 
 log = logging.getLogger(__name__)
 MOST_WAITING = 4
 """Attempts that may wait for their place at once, whatever the capacity."""
+
+KEPT_SIZES = 256
+"""Pictures whose size is remembered."""
 
 
 class Dispatcher:
@@ -44,7 +51,7 @@ class Dispatcher:
         checkpoint_seconds: Callable[[str], float | None] = lambda pool: None,
     ) -> None:  # fmt: skip
         self._desk = Desk(
-            queue, store, runner, clock, meter, settings, self._decide, checkpoint_seconds
+            queue, store, runner, clock, meter, settings, self._decide, checkpoint_seconds, self._pace
         )
         self._queue, self._runner, self._quoter, self._load = queue, runner, quoter, load
         self._name = f"{worker}/{instance or uuid4().hex[:8]}"
@@ -53,6 +60,7 @@ class Dispatcher:
         self._limits = Limits(max_megapixels=settings.max_megapixels)
         self._lock = threading.Lock()
         self._attempts: dict[int, Attempt] = {}
+        self._size = lru_cache(KEPT_SIZES)(self._look)
         self._leaving: Mapping[str, Notice] = {}
         self._passes, self._swept = 0, float("-inf")
         self._draining = False
@@ -64,6 +72,8 @@ class Dispatcher:
         with self._lock:
             followed = set(self._attempts)
         self._swept = self._desk.clock.now()
+        for job in self._queue.unpark(caps.accept):
+            log.info("taken up again: its project can bear it", extra={"job": job})
         return self._undertaker.sweep(followed)
 
     @property
@@ -154,9 +164,7 @@ class Dispatcher:
 
     def _decide(self, lease: Lease) -> Decision:
         """The pool for a job. One that was accepted and has become late runs all the same."""
-        job = lease.spec
-        info = inspect(self._load(job.content), self._limits, field="content")
-        size = (info.width, info.height)
+        job, size = lease.spec, self._size(lease.spec.content)
         try:
             return self._quoter.quote(job, size).decision
         except Refused:
@@ -166,6 +174,15 @@ class Dispatcher:
         decision = self._quoter.quote(job.model_copy(update={"routing": routing}), size).decision
         reason = f"the deadline cannot be met any more; {decision.reason}"
         return decision.model_copy(update={"reason": reason})
+
+    def _pace(self, lease: Lease, option: Option, stretch: Stretch) -> Pace | None:
+        """What a stretch of an attempt's work says of the way it was done."""
+        return self._quoter.pace(lease.spec, self._size(lease.spec.content), option, stretch)
+
+    def _look(self, content: str) -> tuple[int, int]:
+        """Width and height of a job's content."""
+        info = inspect(self._load(content), self._limits, field="content")
+        return info.width, info.height
 
     def _follow(self, attempt: Attempt) -> None:
         lease = attempt.lease

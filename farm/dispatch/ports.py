@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 from farm.dispatch.retry import Conditions
+from farm.spec.cost import Account, JobCost, Pace, RunCost
 from farm.spec.event import Artefact, Checkpointed, Done, Event
 from farm.spec.record import JobRecord, Lease
 from farm.spec.routing import Decision
@@ -87,12 +88,12 @@ class Queue(Protocol):
         """Append events to the job's log."""
         ...
 
-    def checkpoint(self, lease: Lease, event: Checkpointed) -> Event:
-        """Append the event and keep its blob as where to go on from."""
+    def checkpoint(self, lease: Lease, event: Checkpointed, pace: Pace | None = None) -> Event:
+        """Append the event and keep its blob as where to go on from; charge the time up to it."""
         ...
 
-    def complete(self, lease: Lease, done: Done) -> None:
-        """End the task with its result."""
+    def complete(self, lease: Lease, done: Done, pace: Pace | None = None) -> Done:
+        """End the task with its result; returns that with the job's cost."""
         ...
 
     def retry(
@@ -114,6 +115,30 @@ class Queue(Protocol):
 
     def stopped(self, lease: Lease) -> None:
         """End or hold back the task as people asked."""
+        ...
+
+    def park(self, lease: Lease, reason: str, wanted_usd: float) -> None:
+        """Put the job aside until its project can promise so much for it."""
+        ...
+
+    def hold(self, lease: Lease, usd: float, goes_on: Callable[[Account, float], bool]) -> bool:
+        """Keep at least so much reserved for the job; whether its project lets it go on."""
+        ...
+
+    def unpark(self, admits: Callable[[Account, float], None]) -> list[str]:
+        """Take up the parked jobs that their projects can bear again; returns their ids."""
+        ...
+
+    def account(self, project: str) -> Account:
+        """What a project may spend, has spent and has promised."""
+        ...
+
+    def cost(self, job_id: str) -> JobCost:
+        """A job's quote against what it took so far."""
+        ...
+
+    def run(self, token: int) -> RunCost | None:
+        """What the attempt under the lease with that token took; None where it was not routed."""
         ...
 
     def expired(self) -> Sequence[Lease]:

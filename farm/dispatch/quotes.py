@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from farm.clock import Clock
+from farm.dispatch.tally import Stretch
 from farm.engine.pyramid import plan_scales
 from farm.route.accelerator import Pool
 from farm.route.decide import quote
 from farm.route.footprint import UNTILED, Footprint, footprint, output_gigabytes, with_optimiser
-from farm.spec import Job, PreviewJob, Quote
+from farm.route.observed import pace
+from farm.spec import Job, Option, PreviewJob, Quote
+from farm.spec.cost import Pace
 
 PREVIEW_MODEL = "farm-preview"
 
@@ -32,6 +35,11 @@ def footprint_of(job: Job, content: tuple[int, int]) -> Footprint:
     )  # fmt: skip
 
 
+def ranks_of(job: Job) -> int:
+    """Ranks that share a job's picture. One pass of a small net is not worth sharing."""
+    return 1 if isinstance(job, PreviewJob) else job.engine.devices
+
+
 class Quoter:
     """Answers what a job would cost on the pools there are at the time of asking."""
 
@@ -45,4 +53,13 @@ class Quoter:
         Raises:
             Refused: no pool can keep the job's deadline or budget.
         """
-        return quote(footprint_of(job, content), self._pools(), job.routing, self._clock.now())
+        work, pools, now = footprint_of(job, content), self._pools(), self._clock.now()
+        return quote(work, pools, job.routing, now, ranks_of(job))
+
+    def pace(self, job: Job, content: tuple[int, int], option: Option, stretch: Stretch) -> Pace | None:
+        """What an attempt on that way says of its pool's speed; None where that is nothing."""
+        found = next((pool for pool in self._pools() if pool.name == option.pool), None)
+        if found is None:
+            return None
+        work = footprint_of(job, content)
+        return pace(work, found, option.devices, stretch.since, stretch.until, stretch.seconds)

@@ -4,6 +4,7 @@
     out_of_memory  after a pause, with half the memory to plan     yes      quarantined
                    with; from the second time on another pool
     preempted      at once, from the checkpoint                    no       never gives up
+    moved          the same: the farm itself took its place        no       never gives up
     lost           at once, from the checkpoint; losses are        no       quarantined at the third
                    counted by themselves                                    loss
     diverged       after a pause, in float32                       yes      quarantined at the second
@@ -29,8 +30,8 @@ from farm.errors import BadModel, FarmError, InvalidInput, NotFound, Refused, Un
 from farm.queue.settling import MAX_LOSSES
 
 Cause = Literal[
-    "out_of_memory", "preempted", "lost", "diverged", "unknown", "unavailable", "no_room", "invalid",
-    "refused", "model", "restart",
+    "out_of_memory", "preempted", "moved", "lost", "diverged", "unknown", "unavailable", "no_room",
+    "invalid", "refused", "model", "restart",
 ]  # fmt: skip
 Ending = Literal["again", "fail", "quarantine"]
 BACKOFF_SECONDS = (2.0, 10.0, 30.0)
@@ -137,7 +138,7 @@ def decide(cause: Cause, reason: str, history: History) -> RetryDecision:
         cause = "out_of_memory"
     if cause in ("invalid", "refused", "model"):
         return RetryDecision("fail", cause, reason)
-    if cause == "preempted":
+    if cause in ("preempted", "moved"):
         return RetryDecision("again", cause, reason, counts=False)
     if cause == "no_room":
         return RetryDecision("again", "unavailable", reason, delay=NO_ROOM_SECONDS, counts=False)

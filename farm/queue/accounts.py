@@ -79,6 +79,12 @@ class Accounts(Transactions):
         with self._reading() as ledger:
             return [row.record() for row in ledger.rows.runs(ledger.job(job_id).id)]
 
+    def run(self, token: int) -> RunCost | None:
+        """The attempt under the lease with that token; None where it was not routed."""
+        with self._reading() as ledger:
+            row = ledger.rows.run(token)
+            return None if row is None else row.record()
+
     def costs(
         self,
         by: Grouping,

@@ -9,8 +9,9 @@ checkpoint at each one, or is parked: so a cap is passed by no more than one suc
 
 from __future__ import annotations
 
-from farm.spec.words import money
+from farm.errors import Refused
 from farm.spec.cost import Account
+from farm.spec.words import money
 
 FINISH = 0.9
 """Of a cap; from there on what runs may finish."""
@@ -25,6 +26,22 @@ def admits(account: Account, usd: float) -> bool:
     if account.cap_usd is None:
         return True
     return account.spent_usd + account.reserved_usd + usd <= account.cap_usd + _SLACK
+
+
+def accept(account: Account, usd: float) -> None:
+    """Let a job in that nine of ten times costs no more than ``usd``.
+
+    Raises:
+        Refused: its project cannot promise that.
+    """
+    if admits(account, usd) and begins(account, usd):
+        return
+    raise Refused(
+        f"project: {account.project!r} {standing(account)}, and this job needs up to {money(usd)}; "
+        "ask for a smaller output, or have its cap raised with 'farm project set "
+        f"{account.project} --cap USD'.",
+        field="project",
+    )
 
 
 def begins(account: Account, held: float) -> bool:

@@ -24,7 +24,7 @@ CLIP = 3.0
 """Spreads that a run may be off and still count in full."""
 LEAST_SPREAD = 0.03
 """Deviation of the logarithm between runs that is always reckoned with."""
-FURTHEST = math.log(8)
+FURTHEST = math.log(20)
 """What was seen may be at most so far from the catalogue; beyond, one of them is wrong."""
 LEAST_STARTUP = 0.5
 """Seconds that a start-up is taken for at least, so that it can be followed."""
@@ -58,13 +58,14 @@ def follow(ratios: Iterable[float], trust: Trust) -> Learnt:
     """What observations teach, given oldest first, each as seen over assumed."""
     mean, variance, count = 0.0, trust.spread**2, trust.runs
     for ratio in ratios:
-        most = CLIP * math.sqrt(variance)
-        step = min(max(math.log(ratio) - mean, -most), most)
+        most, off = CLIP * math.sqrt(variance), math.log(ratio) - mean
+        step = min(max(off, -most), most)
         gain = max(1 / (count + 1), LEAST_GAIN)
         mean += gain * step
-        # The variance of an exponentially weighted mean (Finch 2009, eq. 143).
+        # The variance of an exponentially weighted mean (Finch 2009, section 9).
         variance = max((1 - gain) * (variance + gain * step**2), LEAST_SPREAD**2)
-        count += 1
+        # A surprise is no reason to trust the mean more: the next runs may agree with it.
+        count += abs(off) <= most
     return Learnt(min(max(mean, -FURTHEST), FURTHEST), math.sqrt(variance))
 
 

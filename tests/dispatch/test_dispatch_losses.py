@@ -251,8 +251,10 @@ def test_a_print_that_has_to_move_keeps_what_it_has(bench: Bench, how: str) -> N
     dispatcher.tick()
     assert bench.kinds()[-2:] == ["checkpointed", "retrying"]
     (retrying,) = bench.events("retrying")
-    expected = "the farm goes down" if how == "drained" else "spot notice"
-    assert (retrying.cause, retrying.reason) == ("preempted", expected)
+    expected = {"drained": ("moved", "the farm goes down"), "vacated": ("preempted", "spot notice")}[
+        how
+    ]
+    assert (retrying.cause, retrying.reason) == expected
     task = bench.queue.tasks("j1")[0]
     assert (task.failures, task.losses) == (0, 0)
     assert dispatcher.tick() == (how == "vacated"), "who drains claims nothing more"

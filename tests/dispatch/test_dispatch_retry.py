@@ -40,7 +40,7 @@ CAUSES = [
     (ValueError("a bug"), "unknown"),
 ]
 FINAL: list[Cause] = ["invalid", "refused", "model"]
-FREE: list[Cause] = ["preempted", "lost", "no_room"]
+FREE: list[Cause] = ["preempted", "moved", "lost", "no_room"]
 COUNTED: list[Cause] = ["out_of_memory", "diverged", "unknown", "unavailable"]
 
 

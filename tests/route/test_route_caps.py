@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.route.caps import FINISH, admits, begins, goes_on, room, standing
+from farm.errors import Refused
+from farm.route.caps import FINISH, accept, admits, begins, goes_on, room, standing
 from farm.spec.cost import Account
 
 USD = st.floats(0, 1000)
@@ -22,6 +23,15 @@ def test_a_cap_is_not_promised_twice() -> None:
     assert admits(account(spent=3.0, reserved=4.0), 3.0)
     assert not admits(account(spent=3.0, reserved=4.0), 3.01)
     assert admits(account(spent=0.1, reserved=0.2, cap=0.6), 0.3), "0.1 + 0.2 + 0.3 is more in floats"
+
+
+def test_a_job_that_does_not_fit_is_refused_with_the_figures_and_the_remedy() -> None:
+    accept(account(spent=3.0), 7.0)
+    with pytest.raises(Refused, match=r"^project: 'ads' has spent \$3\.00 .*up to \$7\.01; ") as caught:
+        accept(account(spent=3.0), 7.01)
+    assert caught.value.message.endswith("raised with 'farm project set ads --cap USD'.")
+    with pytest.raises(Refused):
+        accept(account(cap=0.0), 0.0)
 
 
 def test_from_nine_tenths_on_only_what_holds_a_reservation_begins() -> None:

@@ -246,7 +246,7 @@ def test_a_farm_that_stops_keeps_what_runs_and_leaves_nothing_behind(
         kept: list[Any] = queue.events(job.id, 0, 1000)[-2:]
         (task,) = queue.tasks(job.id)
     assert [event.kind for event in kept] == ["checkpointed", "retrying"]
-    assert (kept[1].cause, kept[1].reason) == ("preempted", GOING_DOWN)
+    assert (kept[1].cause, kept[1].reason) == ("moved", GOING_DOWN)
     assert (task.state, task.failures, task.losses) == ("ready", 0, 0)
     assert farm.family() == set()
     assert state(farm.settings) is None
