@@ -79,6 +79,12 @@ def queue(json: Json = False, quick: Quick = False, postgres: Postgres = None) -
 
 
 @bench_app.command()
+def route(json: Json = False, quick: Quick = False) -> None:
+    """Measure routing: decisions, plans against the optimum, and policies in simulation."""
+    _report({"route": _route(quick)}, json)
+
+
+@bench_app.command()
 def largest(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The BigTIFF to write.")],
     memory: Annotated[
@@ -106,6 +112,7 @@ def everything(json: Json = False, quick: Quick = False, no_calibrate: NoCalibra
         "engine": _engine(quick, no_calibrate),
         "preview": _preview(quick),
         "queue": _queue(quick),
+        "route": _route(quick),
     }
     _report(parts, json)
 
@@ -134,6 +141,15 @@ def _queue(quick: bool, postgres: str | None = None) -> Callable[[], list[Figure
         from farm.cli import bench_queue
 
         return bench_queue.figures(quick=quick, postgres=postgres)
+
+    return measure
+
+
+def _route(quick: bool) -> Callable[[], list[Figure]]:
+    def measure() -> list[Figure]:
+        from farm.cli import bench_route
+
+        return bench_route.figures(quick=quick)
 
     return measure
 

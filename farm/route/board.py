@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -65,6 +66,18 @@ class Board:
     def accelerators(self) -> tuple[Accelerator, ...]:
         """Of each way."""
         return tuple(self.pools[i].accelerator for i in self.pool)
+
+    @cached_property
+    def by_memory(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """Gangs of so many devices that count in the same numbers: their ways, by their memory."""
+        groups: dict[tuple[int, int, str], list[int]] = defaultdict(list)
+        for way, accelerator in enumerate(self.accelerators):
+            devices = int(self.devices[way])
+            groups[devices, accelerator.number_bytes, accelerator.kind].append(way)
+        return tuple(
+            (devices, tuple(sorted(ways, key=lambda way: self.accelerators[way].memory_gb)))
+            for (devices, _, _), ways in groups.items()
+        )
 
     @cached_property
     def price(self) -> Floats:

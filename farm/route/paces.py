@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,22 +19,16 @@ def paces(work: Footprint, board: Board) -> tuple[Floats, Flags]:
     most memory is the best wherever it fits, and what the least and the most memory agree on holds
     between them, as plans that fit stay plans that fit.
     """
-    groups: dict[tuple[int, int, bool], list[int]] = defaultdict(list)
-    for way, accelerator in enumerate(board.accelerators):
-        key = int(board.devices[way]), accelerator.number_bytes, accelerator.kind == "cpu"
-        groups[key].append(way)
     pace = np.ones((len(board.pool), len(work.scales)))
     fits = np.zeros(len(board.pool), dtype=bool)
-    for (devices, _, _), ways in groups.items():
-        ways.sort(key=lambda way: board.accelerators[way].memory_gb)
-        found = _between(work, board, devices, ways)
-        for way, one in zip(ways, found, strict=True):
+    for devices, ways in board.by_memory:
+        for way, one in zip(ways, _between(work, board, devices, ways), strict=True):
             if one is not None:
                 pace[way], fits[way] = one.scales, True
     return pace, fits
 
 
-def _between(work: Footprint, board: Board, devices: int, ways: list[int]) -> list[Fit | None]:
+def _between(work: Footprint, board: Board, devices: int, ways: Sequence[int]) -> list[Fit | None]:
     """The fit of each of ``ways``, which are in the order of their memory."""
     first, last = board.accelerators[ways[0]], board.accelerators[ways[-1]]
     most = fit(work, last, devices)
