@@ -13,7 +13,6 @@ from farm.errors import FarmError
 from farm.gateway.ports import PreviewAnswer, PreviewOrder, Services
 from farm.observe.meter import PrometheusMeter
 from farm.queue import open_queue
-from farm.route.calibration import local_pools
 from farm.spec import Job
 from farm.store import BlobStore
 
@@ -73,6 +72,7 @@ class CatalogueCards:
 def build_gateway(handle: Any) -> Any:
     """The gateway's ASGI app on this process's settings; called in the ingress replica."""
     from farm.gateway.app import create_app
+    from farm.tiers.pools import pools
     from farm.tiers.view import ClusterView
 
     chosen, clock, meter = settings.load(), SystemClock(), PrometheusMeter()
@@ -81,7 +81,7 @@ def build_gateway(handle: Any) -> Any:
             queue=open_queue(chosen.database_url, clock),
             store=BlobStore(chosen.store_url),
             previews=HandlePreviews(handle),
-            quotes=Quoter(lambda: local_pools(chosen), clock),
+            quotes=Quoter(lambda: pools(chosen), clock),
             catalogue=CatalogueCards(Catalogue(models_folder(chosen))),
             tiers=ClusterView(),
             settings=chosen,

@@ -37,6 +37,8 @@ from farm.tiers.version import code_version
 from farm.tiers.watchers import Watchers
 
 NAME = "dispatcher"
+ON_THE_HEAD = {"node:__internal_head__": 0.001}
+"""Of a resource that only Ray's head has; on a spot machine it would go away with that."""
 IDLE_SECONDS = 5.0
 """How long to wait for news. Nodes that join and delays that end are no news, so it is not for ever."""
 LEAST_SECONDS = 0.25
@@ -170,7 +172,7 @@ def start_dispatcher(settings: Settings, models: Path, threads: int) -> Any:
             return running
         end_dispatcher(running, "another version of the farm takes over", settings.drain_seconds)
     return DispatcherActor.options(  # type: ignore[attr-defined]
-        name=NAME, namespace=NAMESPACE, lifetime="detached", get_if_exists=True
+        name=NAME, namespace=NAMESPACE, lifetime="detached", get_if_exists=True, resources=ON_THE_HEAD
     ).remote(settings, models, threads)
 
 
