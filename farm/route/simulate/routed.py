@@ -69,10 +69,11 @@ class Routed:
 
     def _choose(self, task: Task, ways: Ways, now: float) -> tuple[Choice | None, Wish]:
         """By the job's wishes; where no way keeps them, by those that can still be kept."""
-        world, wish = self._world, Wish()
+        free, wish = self._world.free, Wish()
+        waits = self._world.waits(now)
         for wish in self._wishes(task):
             self.decisions += 1
-            choice = choose(ways, wish, now, world.free, world.wait)
+            choice = choose(ways, wish, now, free, waits)
             if choice is not None:
                 return choice, wish
         return None, wish
@@ -154,7 +155,8 @@ class Routed:
         gain = min(seconds / stretch, 1.0 - 1e-9)
         left = task.left - task.done(now) / task.total
         slack = task.due - begins - left * seconds - 2 * start
-        return max(now, begins + slack / (1 - gain))
+        # A second later, so that rounding does not find the line not crossed yet.
+        return max(now, begins + slack / (1 - gain)) + 1.0
 
     def _ways(self, task: Task) -> Ways:
         return self._weighed(task.work, -int(-task.left * EIGHTHS // 1))

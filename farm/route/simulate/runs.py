@@ -44,7 +44,7 @@ class Runs:
         physics, way = self._physics, place.way
         pool, places = physics.pool[way], physics.places[way]
         site = self._world.sites[pool]
-        warm = site.take(task, places, now)
+        warm = site.take(task, places, now, place.seconds)
         times, pace = physics.times(task.work), physics.pace[task.index]
         unit = times.unit[way] * pace
         # Where a unit ends is as good as a checkpoint.
@@ -106,7 +106,6 @@ class Runs:
             self._record.preemptions += 1
         self._policy.took(task, pool, now, lost=lost)
         site.give(task, places, now, lost=lost)
-        site.learn(places * (now - task.began))
         task.left = max(0.0, task.left - kept / task.total)
         task.version += 1
         self._world.refresh(pool)

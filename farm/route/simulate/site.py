@@ -11,8 +11,6 @@ from farm.route.simulate.task import Task
 KEEP_WARM = 300.0
 """Seconds that a machine stays up after its last task, and is paid for."""
 HOUR = 3600.0
-FADING = 0.02
-"""Weight of the newest run in the mean of what runs take here."""
 
 
 class Site:
@@ -20,7 +18,7 @@ class Site:
 
     __slots__ = (
         "busy", "count", "idle_usd", "paid", "price", "queue", "queued", "rate", "rescued", "running",
-        "service", "since", "spot", "warm",
+        "since", "spot", "until", "warm",
     )  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
@@ -40,8 +38,8 @@ class Site:
         self.queue: list[tuple[float, int, Task, int]] = []
         self.queued = 0.0
         """Accelerator seconds that wait in the queue."""
-        self.service = 0.0
-        """Accelerator seconds that a run here takes, on the mean."""
+        self.until = 0.0
+        """The sum, over accelerators that are busy, of the second at which they should be free."""
         self.idle_usd = 0.0
         self.rescued = 0.0
         """When it last tried to take a task from another's queue."""
@@ -59,9 +57,11 @@ class Site:
         """From now on an accelerator second costs ``price`` USD."""
         self.paid, self.since, self.price = self.meter(now), now, price
 
-    def take(self, task: Task, places: int, now: float) -> bool:
-        """Occupy places; whether the machine was up."""
+    def take(self, task: Task, places: int, now: float, seconds: float) -> bool:
+        """Occupy places, for about so many seconds; whether the machine was up."""
         self.busy += places
+        task.until = now + seconds
+        self.until += places * task.until
         task.slot = len(self.running)
         self.running.append(task)
         idle = self.warm.get(places)
@@ -76,6 +76,7 @@ class Site:
     def give(self, task: Task, places: int, now: float, *, lost: bool) -> None:
         """Free what a task had; a machine that was not taken away stays up for a while."""
         self.busy -= places
+        self.until -= places * task.until
         last = self.running.pop()
         if last is not task:
             self.running[task.slot], last.slot = last, task.slot
@@ -117,16 +118,6 @@ class Site:
             heapq.heappop(queue)
         self.queued = 0.0
         return None
-
-    def learn(self, seconds: float) -> None:
-        """A run took so many accelerator seconds."""
-        self.service += (seconds - self.service) * (FADING if self.service else 1.0)
-
-    def wait(self) -> float:
-        """Expected seconds until a place is free for one more in the queue."""
-        if self.count <= 0:
-            return float("inf")
-        return (self.queued + self.service) / self.count
 
     def _cool(self, idle: deque[float], places: int, now: float) -> None:
         while idle and now - idle[0] > KEEP_WARM:

@@ -8,8 +8,8 @@ class Task:
 
     __slots__ = (
         "accepted", "began", "budget", "due", "index", "interval", "lead", "left", "metered",
-        "moved", "project", "reserved", "save", "saving", "slot", "spent", "spot", "total", "version",
-        "waits_for", "way", "work",
+        "moved", "project", "reserved", "save", "saving", "slot", "spent", "spot", "total", "until",
+        "version", "waits_for", "way", "work",
     )  # fmt: skip
 
     def __init__(
@@ -32,6 +32,8 @@ class Task:
         # productive seconds of the whole work, between checkpoints, and of a checkpoint.
         self.way, self.began, self.metered, self.lead = -1, 0.0, 0.0, 0.0
         self.total, self.interval, self.save = 0.0, 0.0, 0.0
+        self.until = 0.0
+        """When the present run was expected to end when it began."""
         self.saving = 0.0
         """Productive seconds that the checkpoint holds that it takes before it moves."""
 

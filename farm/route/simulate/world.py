@@ -10,22 +10,18 @@ import numpy as np
 from farm.route.footprint import Footprint
 from farm.route.simulate.site import Site
 from farm.route.simulate.task import Task
-from farm.route.simulate.trace import Trace
+from farm.route.simulate.trace import Floats, Trace
 
 
 class World:
-    """The pools as the simulation goes on.
-
-    ``free`` are accelerators that could be had now and ``wait`` expected seconds for one more in the
-    queue where there is none, each (pools,).
-    """
+    """The pools as the simulation goes on; ``free`` are accelerators to be had now, (pools,)."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.works: tuple[Footprint, ...] = trace.footprints
         self.sites = [Site(pool) for pool in trace.pools]
         self.free = np.array([site.free for site in self.sites], dtype=np.int64)
-        self.wait = np.zeros(len(self.sites))
+        self._count, self._busy, self._queued, self._until = np.zeros((4, len(self.sites)))
         for index in range(len(self.sites)):
             self.refresh(index)
 
@@ -33,7 +29,19 @@ class World:
         """Bring the arrays up to date after something happened in a pool."""
         site = self.sites[pool]
         self.free[pool] = site.free
-        self.wait[pool] = site.wait()
+        self._count[pool], self._busy[pool] = site.count, site.busy
+        self._queued[pool], self._until[pool] = site.queued, site.until
+
+    def waits(self, now: float) -> Floats:
+        """Expected seconds until a place is free for one more in the queue of each pool, (pools,).
+
+        The queue is worked off by all places together; what runs ends, of n times spread evenly up to
+        twice their mean, first after 2 / (n + 1) of that mean. Infinite where a pool has nothing.
+        """
+        busy = np.maximum(self._busy, 1.0)
+        rest = np.maximum(self._until / busy - now, 0.0)
+        wait = self._queued / np.maximum(self._count, 1.0) + 2 * rest / (busy + 1)
+        return np.where(self._count > 0, wait, np.inf)
 
 
 @dataclass(frozen=True, slots=True)
