@@ -33,14 +33,14 @@ class Sizes:
 
     decisions: int = 200
     queued: int = 10_000
-    pictures: int = 500
+    pictures: int = 200
     instances: int = 500
     together: int = 7
     orders: int = 50_000
     accelerators: int = 500
 
 
-QUICK = Sizes(40, 2000, 100, 60, 6, 3000, 100)
+QUICK = Sizes(40, 2000, 40, 60, 6, 3000, 100)
 
 
 def figures(*, quick: bool) -> list[Figure]:

@@ -62,6 +62,11 @@ class Board:
         processor = np.array([pools[i].accelerator.kind == "cpu" for i in index], dtype=bool)
         return Board(tuple(pools), index, count, np.where(processor, 1, count).astype(np.int64))
 
+    def ways_of(self, pool: int) -> slice:
+        """The ways of a pool, which lie side by side."""
+        first, after = np.searchsorted(self.pool, [pool, pool + 1])
+        return slice(int(first), int(after))
+
     @cached_property
     def accelerators(self) -> tuple[Accelerator, ...]:
         """Of each way."""
@@ -132,6 +137,11 @@ class Board:
     def risky(self) -> NDArray[np.int64]:
         """The ways that may be taken away at all."""
         return np.flatnonzero(self.risk.events > 0)
+
+    @cached_property
+    def threat(self) -> Hazard:
+        """How often those are."""
+        return self.risk.take(self.risky)
 
     def speeds(self, extractor: str, precision: str) -> Speeds:
         """Those of every way, looked up once for each extractor and precision."""

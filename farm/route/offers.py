@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,52 +27,50 @@ class Queued:
     priority: int = 0
 
 
-@dataclass(frozen=True)
-class Offer:
-    """The best way for a job as the places stand: its worth to compare by, and the next pool's."""
+class Offer(NamedTuple):
+    """The best way for a job as the places stand.
+
+    ``delay`` are seconds until it begins. ``loss`` is what the next best pool is worse by, in what ways
+    are compared by; infinite where there is none.
+    """
 
     way: int
-    begins: float
-    value: float
-    second: float
+    delay: float
+    loss: float
     kept: bool = True
 
 
-def offer(job: Queued, places: Places, shunned: frozenset[int] = frozenset()) -> Offer | None:
-    """The best way for ``job``, not on a pool that is ``shunned``; None where no pool can take it."""
-    return _best(job.ways, places, job.wish, shunned) or late(job, places)
-
-
-def take(job: Queued, found: Offer, places: Places) -> Slot:
-    """Give the job what was found."""
-    places.take(found.way, found.begins + float(job.ways.expected_seconds[found.way]))
-    return Slot(found.way, found.begins, found.kept)
+def offer(job: Queued, places: Places) -> Offer | None:
+    """The best way for ``job``; None where no pool can take it."""
+    return _best(job.ways, places, job.wish) or late(job, places)
 
 
 def late(job: Queued, places: Places) -> Offer | None:
     """The soonest way where the wishes cannot be kept any more; within the budget if possible."""
     wish = Wish(None, job.wish.budget_usd or _INF, job.wish.spot, job.wish.devices)
     found = _best(job.ways, places, wish) or _best(job.ways, places, replace(wish, budget_usd=_INF))
-    return found and replace(found, kept=False)
+    return found and found._replace(kept=False)
 
 
-def _best(
-    ways: Ways, places: Places, wish: Wish, shunned: frozenset[int] = frozenset()
-) -> Offer | None:
-    """The way of least worth among those that keep ``wish``, and the worth of the next pool's."""
-    begins = places.begins
+def take(job: Queued, found: Offer, places: Places) -> Slot:
+    """Give the job what was found."""
+    places.take(found.way, found.delay, float(job.ways.expected_seconds[found.way]))
+    return Slot(found.way, places.now + found.delay, found.kept)
+
+
+def _best(ways: Ways, places: Places, wish: Wish) -> Offer | None:
+    """The way of least worth among those that keep ``wish``."""
+    delay = places.delay
     kept = _allowed(ways, wish)
     if wish.due is not None:
-        kept = kept & (begins + ways.p90_seconds <= wish.due)
-    for pool in shunned:
-        kept = kept & (ways.pool != pool)
-    worth = np.where(kept, _worth(ways, begins - places.now, wish), _INF)
-    way = int(worth.argmin())
-    value = float(worth[way])
+        kept = kept & (delay <= (wish.due - places.now) - ways.p90_seconds)
+    worth = np.where(kept, _worth(ways, delay, wish), _INF)
+    way = int(worth.argmin()) if len(worth) else 0
+    value = float(worth[way]) if len(worth) else _INF
     if value == _INF:
         return None
-    second = float(worth[ways.pool != ways.pool[way]].min(initial=_INF))
-    return Offer(way, float(begins[way]), value, second)
+    worth[places.others(way)] = _INF
+    return Offer(way, float(delay[way]), float(worth.min()) - value)
 
 
 def _allowed(ways: Ways, wish: Wish) -> Flags:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,45 +40,42 @@ class Places:
 
     def __init__(self, board: Board, now: float, busy: Sequence[Sequence[float]] | None = None) -> None:
         self.now = now
-        self._taken = [
-            sorted(max(now, end) for end in busy[index]) if busy is not None else []
-            for index in range(len(board.pools))
-        ]
+        ends = [[]] * len(board.pools) if busy is None else busy
+        self._taken = [sorted(max(0.0, end - now) for end in each) for each in ends]
         self._free = [
             max(0, pool.count - len(taken))
             for pool, taken in zip(board.pools, self._taken, strict=True)
         ]
         self._pool: list[int] = board.pool.tolist()
         self._wanted: list[int] = board.places.tolist()
-        self._gangs: list[list[tuple[int, int]]] = [[] for _ in board.pools]
-        for way, (pool, wanted) in enumerate(zip(self._pool, self._wanted, strict=True)):
-            self._gangs[pool].append((way, wanted))
-        self.begins = np.full(len(board.pool), now)
-        """When each way could begin; infinite: its pool never has so many accelerators."""
+        self.ways = [board.ways_of(pool) for pool in range(len(board.pools))]
+        """The ways of each pool, which lie side by side."""
+        self.delay = np.zeros(len(board.pool))
+        """Seconds until each way could begin; infinite: its pool never has so many accelerators."""
         for index in range(len(board.pools)):
             self._look(index)
 
-    def take(self, way: int, until: float) -> None:
-        """Hold the accelerators of a way, the first of its pool that are free, ``until`` a moment."""
+    def take(self, way: int, delay: float, seconds: float) -> None:
+        """Hold the accelerators of a way, the first of its pool that are free, after a delay."""
         pool, wanted = self._pool[way], self._wanted[way]
-        taken = self._taken[pool]  # a sorted list is a heap
+        taken = self._taken[pool]
         from_free = min(wanted, self._free[pool])
         self._free[pool] -= from_free
-        for _ in range(wanted - from_free):
-            heapq.heapreplace(taken, until)
-        for _ in range(from_free):
-            heapq.heappush(taken, until)
+        del taken[: wanted - from_free]
+        for _ in range(wanted):
+            insort(taken, delay + seconds)
         self._look(pool)
+
+    def others(self, way: int) -> slice:
+        """The ways of the same pool."""
+        return self.ways[self._pool[way]]
 
     def _look(self, pool: int) -> None:
         free, taken = self._free[pool], self._taken[pool]
-        for way, wanted in self._gangs[pool]:
-            missing = wanted - free
-            if missing <= 0:
-                continue  # since ``now``, as before
+        ways = self.ways[pool]
+        for way in range(ways.start, ways.stop):
+            missing = self._wanted[way] - free
             if missing > len(taken):
-                self.begins[way] = float("inf")
-            elif missing == 1:
-                self.begins[way] = taken[0]
-            else:
-                self.begins[way] = heapq.nsmallest(missing, taken)[-1]
+                self.delay[way] = np.inf
+            elif missing > 0:
+                self.delay[way] = taken[missing - 1]

@@ -18,7 +18,7 @@ from farm.route.board import Board
 from farm.route.improve import improve
 from farm.route.offers import Offer, Queued, late, offer, take
 from farm.route.places import Places, Slot
-from farm.route.policy import Reason, rule_of
+from farm.route.policy import Reason, Wish, rule_of
 
 SMALL = 12
 """Jobs of a queue whose plan is improved."""
@@ -55,19 +55,22 @@ def plan_queue(
 def _by_loss(jobs: Sequence[Queued], places: Places) -> list[Slot | None]:
     """First whoever would lose most by coming later, as it stands when its turn comes."""
     slots: list[Slot | None] = [None] * len(jobs)
+    alike: dict[tuple[int, Wish], Offer | None] = {}
     heap = []
     for index, job in enumerate(jobs):
-        if (found := offer(job, places)) is not None:
-            heap.append((_urgency(job, found), index, 0, found))
+        key = id(job.ways), job.wish
+        found = alike[key] if key in alike else alike.setdefault(key, offer(job, places))
+        if found is not None:
+            heap.append((_urgency(job, found, places.now), index, 0, found))
     heapq.heapify(heap)
     while heap:
         urgency, index, turns, found = heapq.heappop(heap)
         # Others only took from what there was: as long as its own place is left, it is the best.
-        if places.begins[found.way] != found.begins:
+        if places.delay[found.way] != found.delay:
             job = jobs[index]
             again = offer(job, places) if found.kept else late(job, places)
             assert again is not None
-            found, urgency = again, _urgency(job, again)
+            found, urgency = again, _urgency(job, again, places.now)
             if heap and turns < AGAIN and urgency > heap[0][0]:
                 heapq.heappush(heap, (urgency, index, turns + 1, found))
                 continue
@@ -75,7 +78,7 @@ def _by_loss(jobs: Sequence[Queued], places: Places) -> list[Slot | None]:
     return slots
 
 
-def _urgency(job: Queued, found: Offer) -> tuple[float, float, float]:
+def _urgency(job: Queued, found: Offer, now: float) -> tuple[float, float, float]:
     """Sorts first what goes first.
 
     By the loss for each second of a place that is held; less so the longer the job can wait for the
@@ -87,9 +90,9 @@ def _urgency(job: Queued, found: Offer) -> tuple[float, float, float]:
     if rule_of(job.wish) == Reason.FASTEST:
         return -job.priority, 1.0, -float(ways.expected_usd[way])
     due = _INF if job.wish.due is None else job.wish.due
-    slack = due - found.begins - float(ways.p90_seconds[way])
-    if found.second == _INF:
+    slack = due - now - found.delay - float(ways.p90_seconds[way])
+    if found.loss == _INF:
         return -job.priority, 0.0, slack
     seconds = max(float(ways.expected_seconds[way]), 1e-9)
-    loss = (found.second - found.value) / (float(ways.places[way]) * seconds)
+    loss = found.loss / (float(ways.places[way]) * seconds)
     return -job.priority, 2.0, -loss * math.exp(-slack / (TURNS * seconds))

@@ -116,7 +116,7 @@ def _weigh(work: Footprint, board: Board) -> Ways:
         productive, save, interval[risky] = _stretches(each, saves, running, board, work.units)
         tau = np.minimum(interval[risky], each[risky])
         restart = board.boot[risky] + board.startup[risky] + save
-        lost = losses(productive, tau, save, restart, board.risk.take(risky))
+        lost = losses(productive, tau, save, restart, board.threat)
         run[risky] = productive + np.maximum(productive / tau - 1, 0.0) * save
         mean[risky], lost50[risky], lost90[risky] = lost.mean, lost.quantile(0.5), lost.quantile(0.9)
     median = start + run
@@ -166,7 +166,7 @@ def _stretches(
     them. Units shorter than that need none: where one ends is as good.
     """
     risky = board.risky
-    risk = board.risk.take(risky)
+    risk = board.threat
     one = each[risky]
     save = (saves[risky] * running[risky]).sum(axis=1) / one
     tau = np.maximum(np.sqrt(2 * save * risk.seconds / risk.events), save / CHECKPOINT_SHARE)
