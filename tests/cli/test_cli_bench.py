@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from farm.cli import bench_route
 from farm.cli.bench_preview import SIZES, round_trips
 from farm.cli.figures import Figure, show
 from farm.client import Client
@@ -25,6 +26,18 @@ def test_the_queue_is_measured(farm: Farm, capsys: Captured) -> None:
     assert all(figure["value"] > 0 for figure in report["queue"])
     ratio = found["claims"]["value"] / found["bare commits"]["value"]
     assert found["claims"]["ratios"]["of_bare_commits"] == pytest.approx(ratio)
+
+
+def test_routing_is_measured(farm: Farm, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_route, "QUICK", bench_route.Sizes(3, 40, 5, 4, 4, 150, 100))
+    assert farm("bench", "route", "--quick", "--json") == 0
+    found = {figure["name"]: figure for figure in json.loads(capsys.readouterr().out)["route"]}
+    assert found["decision, new work"]["value"] > 0
+    assert found["jobs planned"]["value"] > 0
+    assert found["regret: a queue that is known"]["value"] >= -1e-9
+    assert found["regret: orders every minute"]["value"] >= -1e-9
+    assert set(found["simulated: cost"]["ratios"]) >= {"of_cheapest-per-hour", "of_first-fit"}
+    assert found["simulated: over a cap"]["value"] >= 0
 
 
 def test_previews_without_the_net_are_a_row_that_says_so(farm: Farm, capsys: Captured) -> None:
@@ -70,4 +83,4 @@ def test_a_file_gets_a_table_of_a_hundred_columns(capsys: Captured) -> None:
 def test_bench_alone_shows_what_there_is(farm: Farm, capsys: Captured) -> None:
     farm("bench")
     out = capsys.readouterr().out
-    assert all(word in out for word in ("engine", "preview", "queue", "all"))
+    assert all(word in out for word in ("engine", "preview", "queue", "route", "all"))
