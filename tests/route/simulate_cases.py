@@ -53,12 +53,17 @@ def trace(
     )  # fmt: skip
 
 
-def run(given: Trace, policy: str = "farm", *, even: bool = True) -> Record:
-    """What comes of it; ``even`` runs take exactly what they should."""
+def loop(given: Trace, policy: str = "farm", *, even: bool = True) -> Loop:
+    """A simulation that has not begun; ``even`` runs take exactly what they should."""
     world, physics = World(given), Physics(given)
     if even:
         physics.pace = [1.0] * len(given.orders)
-    return Loop(world, POLICIES[policy](world), physics, admitted(given)).run()
+    return Loop(world, POLICIES[policy](world), physics, admitted(given))
+
+
+def run(given: Trace, policy: str = "farm") -> Record:
+    """What comes of it."""
+    return loop(given, policy).run()
 
 
 def quiet(pools: Sequence[Pool]) -> list[Change]:

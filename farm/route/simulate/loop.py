@@ -52,7 +52,7 @@ class Loop:
         self._waits = self._open = 0
 
     def run(self) -> Record:
-        """Go on until all orders are done or parked."""
+        """Go on until all orders are done or parked, or nothing will ever happen to those that wait."""
         ats = [*self.trace.orders.at.tolist(), NEVER]
         events, changes = self._runs.events, self.trace.changes
         order, change = 0, 0
@@ -62,7 +62,7 @@ class Loop:
             changes_at = changes[change].at if change < len(changes) else NEVER
             at = min(begins, changes_at, happens)
             regular = min(look, sample)
-            if begins == NEVER and not self._open:
+            if at == NEVER or (begins == NEVER and not self._open):
                 break
             if regular <= at:
                 self.now = regular
