@@ -39,7 +39,7 @@ class Attempt:
     """
 
     def __init__(self, lease: Lease, desk: Desk, avoid: Callable[[], frozenset[str]]) -> None:
-        self.lease, self.node = lease, ""
+        self.lease, self.node, self.pool = lease, "", ""
         self.takes = desk.runner.takes(lease)
         self._desk, self._avoid = desk, avoid
         self._lock = threading.Lock()
@@ -135,6 +135,7 @@ class Attempt:
             desk.route(self.lease), lambda pool: pool not in tried, "memory ran out before"
         )
         self._decision = decision = self._with_room(decision, avoid)
+        self.pool = decision.chosen.pool
         self._books.begin(decision)
         desk.queue.record(self.lease, Routed(task=self.lease.task, decision=decision))
         return desk.runner.start(eased(self.lease, chosen), decision, chosen)

@@ -20,6 +20,7 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from farm.clock import SystemClock
 from farm.dispatch.dispatcher import Dispatcher
+from farm.dispatch.learner import Learner
 from farm.dispatch.quotes import Quoter
 from farm.errors import FarmError, Unavailable
 from farm.queue import open_queue
@@ -62,13 +63,14 @@ class DispatcherActor:
         options = RankOptions(settings.store_url, models, settings.max_megapixels, threads)
         self._watchers = Watchers(settings, clock)
         self._idle = IdleCrews(settings.linger_seconds)
+        learner = Learner(lambda: pools(settings), self._queue, clock)
         runner = GangRunner(
             options, lambda: pools(settings), self._watchers, self._idle, settings.silence_seconds
         )
         self._growth = Growth(settings)
         self._instance = instance_name()
         self._dispatcher = Dispatcher(
-            self._queue, store, Quoter(lambda: pools(settings), clock), runner, clock, self._meter,
+            self._queue, store, Quoter(learner, clock), runner, clock, self._meter,
             settings, load=blob_loader(store.get), worker=NAME, instance=self._instance,
             checkpoint_seconds=self._checkpoint_seconds,
         )  # fmt: skip
@@ -140,7 +142,7 @@ class DispatcherActor:
                 leaving = self._watchers.tend()
                 self._idle.tend(leaving)
                 self._dispatcher.vacate(leaving)
-                running = [attempt.takes for attempt in self._dispatcher.attempts]
+                running = [(attempt.takes, attempt.pool) for attempt in self._dispatcher.attempts]
                 self._growth.ask(self._queue.ready_count(), running)
             except (FarmError, RayError, OSError):
                 log.exception("the nodes could not be looked after")

@@ -141,12 +141,16 @@ def test_the_autoscaler_is_asked_when_something_changes_and_let_go_when_idle(
     monkeypatch.setattr(growth, "request_resources", request)
     monkeypatch.setattr(growth, "machines", lambda: there)
     grows = growth.Growth(Settings(max_devices=3))
-    for ready, running in ((0, []), (1, []), (1, []), (9, [2]), (0, [2]), (0, []), (0, [])):
+    monkeypatch.setattr(growth, "selector", lambda pool: {"accelerator": pool})
+    new, sent = (1, ""), (1, "L4")
+    for ready, running in (
+        (0, []), (1, []), (1, []), (0, [new]), (0, [sent]), (9, [sent, new]), (0, [sent, new]), (0, []),
+    ):  # fmt: skip
         grows.ask(ready, running)
     one = {"CPU": 1, "GPU": 1}
-    assert asked == [[one], [one] * 3, [one] * 2, []]
-    prints = {"tier": "!preview"}
-    assert labels == [[prints], [prints] * 3, [prints] * 2, None]
+    assert asked == [[one], [one], [one] * 3, [one] * 2, []]
+    prints, l4 = {"tier": "!preview"}, {"accelerator": "L4"}
+    assert labels == [[prints], [l4], [l4, prints, l4], [l4, prints], None]
     there[1] = {"CPU": 8.0}
     grows.ask(1, [])
     assert asked[-1] == [{"CPU": 8}], "a machine's processors work at one print"
