@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from farm.clock import Clock
 from farm.errors import InvalidInput, Unavailable
+from farm.queue.changes import changes
 from farm.queue.database import parse
 from farm.queue.sql import SqlQueue
 from farm.queue.sql_rows import SqlRows
@@ -28,9 +29,6 @@ REMEDIES = {
 """What to do, by what SQLite says."""
 
 OTHERWISE = "check the file and its disk"
-
-LOOKS_PER_SECOND = 20
-"""How often a waiting reader looks whether the file has changed."""
 
 SKIPPED = 1_000_000
 """Tokens that a restored copy does not give: more than are given between the copy and its use."""
@@ -54,25 +52,22 @@ class SqliteQueue(SqlQueue):
 
     def __init__(self, url: str, clock: Clock, *, patience: float = 15.0) -> None:
         parsed = parse(url)
-        self._closed = threading.Event()
+        self._closed, self._file = threading.Event(), Path(str(parsed.database))
         super().__init__(connect(parsed, patience), clock, str(parsed.database))
 
     def wait(self, version: int, timeout: float) -> int:
-        """Wait for an event of any job, by looking whether the file has changed."""
-        until = time.monotonic() + timeout
+        """Wait for an event of any job, by looking at the file whenever it may have changed."""
         with self._spoken(), self._engine.connect() as connection:
             raw = cast("sqlite3.Connection", connection.connection.dbapi_connection)
-            seen = None
-            while True:
+            seen, now = None, version
+            for _ in changes(self._file, timeout, self._closed):
                 # Other connections' commits change this number, which costs less to ask than any row.
-                (changes,) = raw.execute("PRAGMA data_version").fetchone()
-                if changes != seen:
-                    seen, now = changes, self.version()
+                (number,) = raw.execute("PRAGMA data_version").fetchone()
+                if number != seen:
+                    seen, now = number, self.version()
                     if now != version:
-                        return now
-                left = until - time.monotonic()
-                if left <= 0 or self._closed.wait(min(left, 1 / LOOKS_PER_SECOND)):
-                    return now
+                        break
+            return now
 
     def backup(self, path: Path) -> None:
         """Write a copy of the database to a new file while it is used."""
