@@ -17,6 +17,7 @@ from torch import Tensor
 
 from farm.catalog.catalogue import Catalogue
 from farm.dispatch.pictures import tensor
+from farm.engine.blend import blend
 from farm.engine.colour_match import tint
 from farm.engine.models import PREVIEW, load_extractor, load_preview_net
 from farm.engine.precision import fastest_forward, name_of
@@ -116,29 +117,12 @@ class Previewer:
         return name_of(self._precision)
 
     def blend(self, content: Tensor, styles: Sequence[Style], strength: float) -> Tensor:
-        """One ``(1, 3, h, w)`` content in several weighted styles, ``(3, h, w)``."""
-        codes = [self._encoded(style.picture) for style in styles]
-        total = sum(style.weight for style in styles)
-        shares = [style.weight / total for style in styles]
-        weight = torch.tensor([strength], device=self._device)
+        """One ``(1, 3, h, w)`` content in several styles, weighted and masked, ``(3, h, w)``."""
+        codes = [self._encoded(style.picture, style.scale) for style in styles]
         with torch.inference_mode():
-            parts = zip(shares, codes, strict=True)
-            mean, spread, steer = (
-                torch.stack(values).sum(0)
-                for values in zip(
-                    *(
-                        (
-                            share * code.colour_mean,
-                            share * code.colour_covariance,
-                            share * self._net.modulation(code, weight),
-                        )
-                        for share, code in parts
-                    ),
-                    strict=True,
-                )
-            )
-            tinted = tint(content.to(self._device), mean, spread, strength)
-        return self._pass(tinted, steer, self._precision)[0]
+            mixed = blend(self._net, content.to(self._device), styles, codes, strength)
+            painted = self._pass(mixed.content, mixed.modulation, self._precision, mixed.shares)
+            return mixed.over(painted)[0]
 
     def stylise(self, batch: Sequence[Prepared]) -> list[Tensor]:
         """One pass per picture size in the batch; ``(3, h, w)`` each, in order."""
@@ -171,15 +155,21 @@ class Previewer:
         prepared = self.prepare(content, style, size, strength)
         return as_picture(self.stylise([prepared])[0])
 
-    def _pass(self, content: Tensor, modulation: Tensor | None, precision: torch.dtype) -> Tensor:
+    def _pass(
+        self,
+        content: Tensor,
+        modulation: Tensor | None,
+        precision: torch.dtype,
+        shares: Tensor | None = None,
+    ) -> Tensor:
         if modulation is None:
-            modulation = torch.zeros(len(content), 2 * sum(self._net.modulated), device=self._device)
+            modulation = torch.zeros(len(content), self._net.modulation_size, device=self._device)
         content = content.to(memory_format=torch.channels_last)
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, torch.bfloat16, enabled=precision == torch.bfloat16),
         ):
-            stylised: Tensor = self._net(content, modulation)
+            stylised: Tensor = self._net(content, modulation, shares)
             return stylised.float().clamp(0, 1)
 
     def _code(self, style: bytes | Path | str) -> StyleCode:
@@ -197,10 +187,10 @@ class Previewer:
                 self._codes.popitem(last=False)
         return code
 
-    def _encoded(self, style: Tensor) -> StyleCode:
-        """The code of a ``(1, 3, h, w)`` style, looked at with at most ``STYLE_EDGE`` pixels."""
+    def _encoded(self, style: Tensor, scale: float = 1.0) -> StyleCode:
+        """The code of a ``(1, 3, h, w)`` style, seen with at most ``STYLE_EDGE · scale`` pixels."""
         height, width = style.shape[-2:]
-        share = min(1.0, STYLE_EDGE / max(height, width))
+        share = min(1.0, STYLE_EDGE * scale / max(height, width))
         small = resample(style, max(32, round(height * share)), max(32, round(width * share)))
         with torch.inference_mode():
             return encode_style(self._extractor, small.clamp(0, 1).to(self._device))

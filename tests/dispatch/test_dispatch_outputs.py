@@ -132,12 +132,16 @@ def tinted(*colour: int) -> bytes:
     return encoded((grey * np.array(colour)).astype(np.uint8))
 
 
-def test_each_style_goes_where_its_mask_is_white(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["print", "preview"])
+def test_each_style_goes_where_its_mask_is_white(
+    bench: Bench, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(PRESETS, "draft", Preset(start=64, first=60, decay=0.5, least=3))
     left, right = np.zeros((40, 48), np.uint8), np.zeros((40, 48), np.uint8)
     left[:, :24], right[:, 24:] = 255, 255
     red, blue = tinted(250, 60, 60), tinted(60, 60, 250)
     bench.submit(
+        kind=kind,
         content=bench.blob(plain(48, 40, 128, 128, 128)),
         styles=[
             {"image": bench.blob(red), "mask": bench.blob(encoded(left)), "rights": RIGHTS},

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from farm.engine.colour_match import colour_statistics
 from farm.engine.extractor import Extractor
-from farm.engine.preview_net import PreviewNet, _Steering, net_for, stylise
+from farm.engine.painter import Steering
+from farm.engine.preview_net import SHAPES, PreviewNet, net_for, stylise
 from farm.engine.style_code import CODE_TAPS, StyleCode, encode_style, feature_statistics
 
 EXTRACTOR: Extractor = net(((3, 3), (4, 4), (5, 5), (6, 6))).float()
@@ -85,13 +86,13 @@ def test_the_modulation_of_a_style_does_not_depend_on_its_batch() -> None:
 def test_modulations_blend_linearly(share: float) -> None:
     features = noise(1, 4, 6, 7, dtype=torch.float32)
     first, second = noise(2, 1, 8, seed=2, dtype=torch.float32)
-    steered = [_Steering(m, [4])(features) for m in (first, second)]
-    blended = _Steering(torch.lerp(first, second, share), [4])(features)
+    steered = [Steering(m, [4])(features) for m in (first, second)]
+    blended = Steering(torch.lerp(first, second, share), [4])(features)
     torch.testing.assert_close(blended, torch.lerp(steered[0], steered[1], share))
 
 
 def test_no_modulation_is_instance_normalisation() -> None:
-    steered = _Steering(torch.zeros(1, 8), [4])(noise(1, 4, 9, 9, dtype=torch.float32))
+    steered = Steering(torch.zeros(1, 8), [4])(noise(1, 4, 9, 9, dtype=torch.float32))
     torch.testing.assert_close(steered.mean((2, 3)), torch.zeros(1, 4), atol=1e-5, rtol=0)
     torch.testing.assert_close(steered.var((2, 3), correction=0), torch.ones(1, 4), atol=1e-3, rtol=0)
 
@@ -133,7 +134,35 @@ def test_a_flat_style_has_a_finite_modulation() -> None:
     assert NET.modulation(code, strengths(1.0)).isfinite().all()
 
 
-def test_a_net_for_an_extractor_reads_its_codes() -> None:
-    full = net_for(EXTRACTOR).requires_grad_(False)
-    modulation = full.modulation(encode_style(EXTRACTOR, pictures(1)), strengths(0.5))
-    assert full(waves(24, 24), modulation).shape == (1, 3, 24, 24)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_net_for_an_extractor_reads_its_codes(shape: str) -> None:
+    made = net_for(EXTRACTOR, SHAPES[shape]).requires_grad_(False)
+    modulation = made.modulation(encode_style(EXTRACTOR, pictures(1)), strengths(0.5))
+    assert made(waves(24, 24), modulation).shape == (1, 3, 24, 24)
+
+
+def test_shares_of_one_style_everywhere_are_that_style() -> None:
+    code = encode_style(EXTRACTOR, pictures(2))
+    modulation, content = NET.modulation(code, strengths(0.5, 0.5)), waves(37, 45, 8)
+    shares = torch.zeros(1, 2, 37, 45)
+    shares[:, 1] = 1
+    found = NET(content, modulation[None], shares)
+    torch.testing.assert_close(found, NET(content, modulation[1:]), atol=1e-5, rtol=1e-4)
+
+
+def test_even_shares_are_a_blend_of_modulations() -> None:
+    modulation = NET.modulation(encode_style(EXTRACTOR, pictures(2)), strengths(0.5, 0.5))
+    content, shares = waves(32, 40, 8), torch.tensor([0.25, 0.75])[None, :, None, None]
+    found = NET(content, modulation[None], shares.expand(1, 2, 32, 40))
+    blend = 0.25 * modulation[:1] + 0.75 * modulation[1:]
+    torch.testing.assert_close(found, NET(content, blend), atol=1e-5, rtol=1e-4)
+
+
+def test_shares_put_each_style_in_its_place() -> None:
+    features = noise(1, 4, 8, 16, dtype=torch.float32)
+    modulation = noise(1, 2, 8, seed=2, dtype=torch.float32)
+    shares = torch.zeros(1, 2, 32, 64)
+    shares[:, 0, :, :32], shares[:, 1, :, 32:] = 1, 1
+    found = Steering(modulation, [4], shares)(features)
+    left, right = (Steering(modulation[:, style], [4])(features) for style in range(2))
+    torch.testing.assert_close(found, torch.cat([left[..., :8], right[..., 8:]], 3))

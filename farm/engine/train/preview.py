@@ -19,7 +19,7 @@ from farm.catalog import procedural
 from farm.catalog.cards import ModelCard, Training
 from farm.engine.colour_match import match_colours
 from farm.engine.extractor import RGB, Extractor
-from farm.engine.preview_net import BLOCKS, SKETCH, WIDTHS, PreviewNet, net_for
+from farm.engine.preview_net import SHAPES, PreviewNet, net_for
 from farm.engine.recipe import content_weight
 from farm.engine.style_code import CODE_TAPS, StyleCode, encode_style, feature_statistics
 from farm.engine.train.data import Recipe, crops, generated, recolour, warp
@@ -213,14 +213,15 @@ def train_and_publish(
         reports.append(progress)
         report(progress)
 
-    net = train(photographs, catalogue, extractor, recipe, keep)
+    net, shape = train(photographs, catalogue, extractor, recipe, keep), SHAPES["full"]
     last = reports[-5:]
     quality = {"training_loss": round(sum(r.loss for r in last) / len(last), 4)} if last else {}
     return publish_model(
         net, models / "farm-preview", kind="preview", version="1",
         description="Any-style preview net, trained against farm-texture's losses.",
         architecture={
-            "extractor": "farm-texture", "widths": list(WIDTHS), "blocks": BLOCKS, "sketch": SKETCH,
+            "extractor": "farm-texture", "widths": list(shape.widths),
+            "blocks": shape.blocks, "sketch": shape.sketch,
             "tap_widths": [extractor.taps[tap].channels for tap in CODE_TAPS],
         },
         training=Training(
