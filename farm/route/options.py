@@ -27,7 +27,8 @@ def estimate(work: Footprint, pool: Pool, devices: int = 1) -> Option:
 def option(work: Footprint, ways: Ways, way: int) -> Option:
     """One way with its names and figures."""
     pool = ways.board.pools[ways.pool[way]]
-    measured = ways.board.speeds(work.extractor, work.precision).measured[way]
+    speed = pool.accelerator.speeds.get(work.extractor)
+    unmeasured = "" if speed is None or speed.calibrated else speed.source or ASSUMED
     return Option(
         pool=pool.name,
         accelerator=pool.accelerator.name,
@@ -35,7 +36,7 @@ def option(work: Footprint, ways: Ways, way: int) -> Option:
         p90_seconds=float(ways.p90_seconds[way]),
         p50_usd=float(ways.p50_usd[way]),
         p90_usd=float(ways.p90_usd[way]),
-        note="" if measured else ASSUMED,
+        note=unmeasured,
         devices=int(ways.devices[way]),
         market=pool.market,
         region=pool.region,

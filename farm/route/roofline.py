@@ -80,15 +80,15 @@ def _speed(
     if known:
         share = median(rate for rate, _ in known.values())
         overhead = median(seconds for _, seconds in known.values())
-        like = f"as {', '.join(sorted(known))} measured"
+        like = f"as {', '.join(sorted(known))} reaches"
     else:
         share, overhead = REACHED[extractor] * CAUTION, OVERHEAD_SECONDS
-        like = "as is assumed, for none like it was measured"
+        like = "assumed"
     rate = most * share
     return Speed(
         rate_inf=rate,
         p_half=rate * overhead,
-        source=f"estimated from {limit}, {share:.0%} of it {like}",
+        source=f"speed estimated from {limit} at {share:.0%}, {like}",
     )
 
 

@@ -7,10 +7,11 @@ import pytest
 from farm.engine.planner import Demand, Net, plan
 from farm.engine.taps import BLOCKS, READINGS, chain
 from farm.errors import InvalidInput
-from farm.route import Accelerator, Speed
+from farm.route import Accelerator, Speed, decide, footprint
 from farm.route.catalogue import shipped
 from farm.route.roofline import CAUTION, REACHED, precisions, roof, speeds
 from farm.route.stock import Stock, label_of, pool_name
+from farm.spec import Routing
 
 MEASURED = Speed(rate_inf=600.0, p_half=3.0, spread=0.01, measured_at=1_800_000_000.0)
 H200 = Accelerator(
@@ -38,9 +39,7 @@ def test_an_estimate_says_that_it_is_one() -> None:
     found = speeds(catalogue.types["A100-40"], catalogue, {})
     assert set(found) == {"farm-texture", "vgg19", "farm-preview"}
     assert not any(speed.calibrated for speed in found.values())
-    assert found["vgg19"].source == (
-        "estimated from 312 TFLOPS in bfloat16, 44% of it as is assumed, for none like it was measured"
-    )
+    assert found["vgg19"].source == "speed estimated from 312 TFLOPS in bfloat16 at 44%, assumed"
     most, _ = roof(catalogue.types["A100-40"], "vgg19", "bfloat16")
     assert found["vgg19"].rate_inf == pytest.approx(most * REACHED["vgg19"] * CAUTION)
 
@@ -60,7 +59,7 @@ def test_what_one_gpu_reaches_the_others_are_taken_to_reach() -> None:
         share * roof(catalogue.types["A100-80"], "vgg19", "bfloat16")[0]
     )
     assert found.p_half / found.rate_inf == pytest.approx(3.0 / 600.0)
-    assert found.source.endswith("as H200 measured")
+    assert found.source.endswith("as H200 reaches")
     texture = speeds(catalogue.types["A100-80"], catalogue, {"H200": H200})["farm-texture"]
     assert "assumed" in texture.source
 
@@ -103,3 +102,13 @@ def test_a_pool_has_its_markets_price_and_risk() -> None:
         assert label_of(pool_name("L4", market)) == ("L4", market)
     with pytest.raises(InvalidInput, match=r"MI300X.price.spot_usd_h: missing"):
         stock.pool("MI300X", "spot", count=1, machine=1)
+
+
+def test_a_quote_says_that_a_speed_was_estimated() -> None:
+    stock = Stock(shipped(), {"H200": H200})
+    pools = [stock.pool(name, "on-demand", count=1, machine=1) for name in ("H200", "H100")]
+    decision = decide(footprint([(1000, 1000, 10)], "vgg19"), pools, Routing(), 0.0)
+    notes = {each.pool: each.note for each in (decision.chosen, *decision.alternatives)}
+    assert notes == {
+        "H200": "", "H100": "speed estimated from 989 TFLOPS in bfloat16 at 88%, as H200 reaches"
+    }  # fmt: skip

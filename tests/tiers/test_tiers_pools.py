@@ -64,7 +64,7 @@ def test_a_measured_type_is_preferred_and_others_learn_of_it(
     assert after["L4"].accelerator.speeds["vgg19"].rate_inf == 50
     assert after["L4"].price == before["L4"].price
     assert not after["T4"].accelerator.speeds["vgg19"].calibrated
-    assert after["T4"].accelerator.speeds["vgg19"].source.endswith("as L4 measured")
+    assert after["T4"].accelerator.speeds["vgg19"].source.endswith("as L4 reaches")
 
 
 def test_an_unknown_sort_is_taken_for_a_processor_and_said_once(
