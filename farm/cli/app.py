@@ -11,7 +11,7 @@ MODULES = (
     "demo", "preview", "render", "compare", "submit", "quote",
     "jobs", "show", "watch", "fetch", "control",
     "models", "train", "styles",
-    "local", "status", "projects", "backup", "store", "doctor", "bench", "simulate",
+    "local", "status", "projects", "costs", "backup", "store", "doctor", "bench", "simulate",
 )  # fmt: skip
 """In the order of ``farm --help``. Each has ``register(app)``, which adds its commands to the app."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from farm import settings
 from farm.catalog import Catalogue, check_rights, models_folder
 from farm.clock import SystemClock
+from farm.dispatch.learner import Learner
 from farm.dispatch.quotes import Quoter
 from farm.errors import FarmError
 from farm.gateway.ports import PreviewAnswer, PreviewOrder, Services
@@ -76,12 +77,13 @@ def build_gateway(handle: Any) -> Any:
     from farm.tiers.view import ClusterView
 
     chosen, clock, meter = settings.load(), SystemClock(), PrometheusMeter()
+    queue = open_queue(chosen.database_url, clock)
     return create_app(
         Services(
-            queue=open_queue(chosen.database_url, clock),
+            queue=queue,
             store=BlobStore(chosen.store_url),
             previews=HandlePreviews(handle),
-            quotes=Quoter(lambda: pools(chosen), clock),
+            quotes=Quoter(Learner(lambda: pools(chosen), queue, clock), clock),
             catalogue=CatalogueCards(Catalogue(models_folder(chosen))),
             tiers=ClusterView(),
             settings=chosen,

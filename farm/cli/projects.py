@@ -11,6 +11,8 @@ from farm.cli.options import OPERATE, Json
 from farm.cli.out import emit, messages
 from farm.cli.status import nodes_table, projects_table
 from farm.errors import InvalidInput, NotFound
+from farm.spec.cost import Period
+from farm.spec.farm import Project
 
 if TYPE_CHECKING:
     from farm.client import Client
@@ -26,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def projects(json: Json = False) -> None:
-    """List projects: weight, limit, running and ready tasks."""
+    """List projects: weight, limit, running and ready tasks, what they spent and may spend."""
     with connect() as client:
         found = client.projects()
     if json:
@@ -45,24 +47,44 @@ def set_project(
         int | None, typer.Option(min=0, help="Most of its tasks at a time; 0 holds all back.")
     ] = None,
     no_limit: Annotated[bool, typer.Option("--no-limit", help="Any number of tasks.")] = False,
+    cap: Annotated[
+        float | None, typer.Option(metavar="USD", min=0, help="Most that it may spend in a period.")
+    ] = None,
+    period: Annotated[
+        Period | None, typer.Option(help="What the cap is for, in UTC; at first, a month.")
+    ] = None,
+    no_cap: Annotated[bool, typer.Option("--no-cap", help="It may spend what it likes.")] = False,
     json: Json = False,
 ) -> None:
-    """Change a project's weight or limit; what is not given stays as it is."""
-    if weight is None and max_running is None and not no_limit:
-        raise InvalidInput("project: nothing to set; give --weight, --max-running or --no-limit.")
-    if max_running is not None and no_limit:
-        raise InvalidInput("max-running: --no-limit is given, too; give one of them.")
+    """Change a project's weight, limit or cap; what is not given stays as it is."""
+    share = weight is not None or max_running is not None or no_limit
+    money = cap is not None or period is not None or no_cap
+    if not (share or money):
+        raise InvalidInput(
+            "project: nothing to set; give --weight, --max-running, --no-limit, --cap, --period or "
+            "--no-cap."
+        )
+    _refuse_both("max-running", max_running is not None and no_limit, "--no-limit")
+    _refuse_both("cap", cap is not None and no_cap, "--no-cap")
     with connect() as client:
         old = next((p for p in client.projects() if p.name == name), None)
-        if weight is None:
-            weight = old.weight if old else 1.0
-        if max_running is None and not no_limit:
-            max_running = old.max_running if old else None
-        changed = client.set_project(name, weight=weight, max_running=max_running)
+        old = old or Project(name=name, weight=1.0, max_running=None)
+        if share:
+            limit = old.max_running if max_running is None and not no_limit else max_running
+            weight = old.weight if weight is None else weight
+            changed = client.set_project(name, weight=weight, max_running=limit)
+        if money:
+            most = old.cap_usd if cap is None and not no_cap else cap
+            changed = client.set_cap(name, most, period=period or old.period)
     if json:
         emit(changed)
     else:
         projects_table([changed])
+
+
+def _refuse_both(option: str, both: bool, other: str) -> None:
+    if both:
+        raise InvalidInput(f"{option}: {other} is given, too; give one of them.")
 
 
 def nodes(json: Json = False) -> None:

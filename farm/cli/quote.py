@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from farm.cli.connect import connect
 from farm.cli.options import MAKE, JobFile, Json, Overrides
-from farm.cli.out import emit, say, table
-from farm.spec import Option
+from farm.cli.out import emit, messages, say, table
+from farm.cli.wishes import Deadline, MaxCost, wished
+from farm.spec import Option, Quote
 from farm.spec.words import duration, money
+
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot", metavar="FILE", help="Draw what time costs, with the choice marked: PNG, SVG or PDF."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -16,13 +27,35 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=MAKE)(quote)
 
 
-def quote(jobfile: JobFile, overrides: Overrides = None, json: Json = False) -> None:
+def quote(
+    jobfile: JobFile,
+    overrides: Overrides = None,
+    max_cost: MaxCost = None,
+    deadline: Deadline = None,
+    plot: Plot = None,
+    json: Json = False,
+) -> None:
     """Ask for the price and the time of a job; nothing is ordered."""
+    from farm.client import jobfile as files
+
+    job = files.read(jobfile, wished(overrides, max_cost, deadline))
+    if plot is not None:
+        from farm.cli import quote_plot
+
+        quote_plot.check(plot)
     with connect() as client:
-        answer = client.quote(jobfile, overrides=overrides or ())
+        answer = client.quote(job)
+    if plot is not None:
+        quote_plot.draw(answer, job.routing, plot, Path(jobfile).name)
     if json:
         emit(answer)
-        return
+    else:
+        _show(answer)
+    if plot is not None:
+        messages().print(f"Drawn in {plot}.", soft_wrap=True)
+
+
+def _show(answer: Quote) -> None:
     say(
         f"{answer.width}×{answer.height} pixels, {answer.iterations} iterations, "
         f"{answer.megapixel_iterations:.1f} megapixel-iterations"
@@ -33,16 +66,23 @@ def quote(jobfile: JobFile, overrides: Overrides = None, json: Json = False) -> 
         [_row("→", decision.chosen), *(_row("", other) for other in decision.alternatives)],
     )
     say(decision.reason)
+    for note in answer.notes:
+        say(f"The order would be refused: {note}")
 
 
 def _row(mark: str, option: Option) -> tuple[str, ...]:
     return (
         mark if option.feasible else "×",
         option.pool,
-        option.accelerator,
+        named(option),
         duration(option.p50_seconds),
         duration(option.p90_seconds),
         money(option.p50_usd),
         money(option.p90_usd),
         option.note,
     )
+
+
+def named(option: Option) -> str:
+    """An option's accelerators: ``4 × h100``."""
+    return option.accelerator if option.devices == 1 else f"{option.devices} × {option.accelerator}"

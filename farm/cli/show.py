@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.cli.connect import connect
+from farm.cli.costs import against
 from farm.cli.jobs import counted, standing
 from farm.cli.lines import line
 from farm.cli.options import FOLLOW, JobId, Json
@@ -18,6 +19,7 @@ from farm.cli.waiting import waits
 from farm.clock import SystemClock
 from farm.errors import NotFound
 from farm.spec import Event, JobRecord, TaskRecord, TaskState
+from farm.spec.cost import JobCost
 from farm.spec.farm import Attempt
 from farm.spec.words import duration
 
@@ -47,10 +49,11 @@ def show(
         # Its log has no gaps, so as many events as its newest one's number are there without waiting.
         log = list(islice(handle.events(), record.seq))
         reasons = _waits(client, record, tasks, log, now)
+        cost = handle.cost()
     if json:
-        emit({"job": record, "tasks": tasks, "attempts": attempts, "waits": reasons})
+        emit({"job": record, "tasks": tasks, "attempts": attempts, "waits": reasons, "cost": cost})
         return
-    _head(record, reasons)
+    _head(record, cost, reasons)
     if len(tasks) > 1:
         _tasks_table(tasks)
     if attempts:
@@ -79,7 +82,7 @@ def _found(client: Client, job: str) -> JobRecord | None:
         return None
 
 
-def _head(record: JobRecord, reasons: Sequence[str]) -> None:
+def _head(record: JobRecord, cost: JobCost, reasons: Sequence[str]) -> None:
     why = f"  {record.reason}" if record.reason else ""
     say(f"{record.id}  {record.spec.kind}  {standing(record)}{why}")
     facts = {
@@ -88,6 +91,7 @@ def _head(record: JobRecord, reasons: Sequence[str]) -> None:
         "labels": ", ".join(f"{key}={value}" for key, value in record.spec.labels.items()),
         "after": ", ".join(record.spec.after),
         "tasks": counted(record.tasks),
+        "cost": against(cost),
     }
     for name, value in facts.items():
         if value:

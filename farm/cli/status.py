@@ -11,6 +11,7 @@ from farm.cli.connect import connect
 from farm.cli.options import OPERATE, Json
 from farm.cli.out import emit, moment, say, table
 from farm.errors import FarmError, Unavailable, Unreachable
+from farm.spec.words import money
 
 if TYPE_CHECKING:
     from farm.settings import Settings
@@ -94,11 +95,20 @@ def show(view: FarmView, url: str, here: dict[str, Any], *, answers: bool = True
 
 def projects_table(projects: tuple[Project, ...] | list[Project]) -> None:
     """Each project's share, and what it has of it."""
-    rows = [
+    headings: tuple[str, ...] = ("PROJECT", "WEIGHT", "RUNNING", "MAX", "READY")
+    rows: list[tuple[object, ...]] = [
         (p.name, f"{p.weight:g}", p.running, "–" if p.max_running is None else p.max_running, p.ready)
         for p in projects
     ]
-    table(("PROJECT", "WEIGHT", "RUNNING", "MAX", "READY"), rows)
+    if any(p.cap_usd is not None or p.spent_usd for p in projects):
+        headings = (*headings, "SPENT", "PROMISED", "CAP", "PERIOD")
+        rows = [(*row, *_money(project)) for row, project in zip(rows, projects, strict=True)]
+    table(headings, rows)
+
+
+def _money(project: Project) -> tuple[str, str, str, str]:
+    cap = "–" if project.cap_usd is None else money(project.cap_usd)
+    return money(project.spent_usd), money(project.reserved_usd), cap, project.period
 
 
 def nodes_table(nodes: tuple[Node, ...] | list[Node]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +24,7 @@ from farm.client.sync import Spec
 from farm.clock import Clock, SystemClock
 from farm.errors import Unreachable
 from farm.spec import Event, JobRecord, JobState, Quote
+from farm.spec.cost import CostLine, Grouping, Period
 from farm.spec.farm import FarmView, Node, Project
 
 
@@ -171,6 +173,27 @@ class AsyncClient:
     ) -> Project:
         """Set a project's share: its weight, and the most of its tasks that run at a time."""
         return await self._run(_operate.set_project(name, weight, max_running))
+
+    async def set_cap(self, name: str, cap_usd: float | None, *, period: Period = "month") -> Project:
+        """Set the most that a project may spend in each period, in UTC; None: no cap."""
+        return await self._run(_operate.set_cap(name, cap_usd, period))
+
+    async def costs(
+        self,
+        by: Grouping = "project",
+        *,
+        since: date | None = None,
+        until: date | None = None,
+        project: str | None = None,
+        tag: tuple[str, str] | None = None,
+    ) -> list[CostLine]:
+        """What was spent, by project, feature, pool or day, and quotes against it.
+
+        Args:
+            since, until: first and last day that count, UTC.
+            tag: name and value of a label that the jobs have.
+        """
+        return await self._run(_operate.costs(by, since, until, project, tag))
 
     async def nodes(self) -> list[Node]:
         """Machines, by how attempts at tasks ended there."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from farm.client import _flows, _operate, fetching
 from farm.client._follow import Away, Follower
 from farm.spec import Event, JobRecord, TaskRecord
+from farm.spec.cost import JobCost
 from farm.spec.event import Done
 from farm.spec.farm import Attempt
 
@@ -39,6 +40,10 @@ class AsyncJobHandle:
     async def attempts(self) -> list[Attempt]:
         """Every attempt at its tasks, oldest first."""
         return await self._client._run(_operate.attempts(self.id))
+
+    async def cost(self) -> JobCost:
+        """Its quote against what it took so far, with each of its attempts."""
+        return await self._client._run(_operate.cost(self.id))
 
     def events(
         self, after: int = 0, *, timeout: float | None = None, away: Away | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,7 @@ from farm.client.preview import Preview
 from farm.clock import Clock, SystemClock
 from farm.errors import Unreachable
 from farm.spec import Event, Job, JobRecord, JobState, Quote
+from farm.spec.cost import CostLine, Grouping, Period
 from farm.spec.farm import FarmView, Node, Project
 
 Spec = Job | Mapping[str, Any] | str | os.PathLike[str]
@@ -165,6 +167,27 @@ class Client:
     def set_project(self, name: str, *, weight: float = 1.0, max_running: int | None = None) -> Project:
         """Set a project's share: its weight, and the most of its tasks that run at a time."""
         return self._run(_operate.set_project(name, weight, max_running))
+
+    def set_cap(self, name: str, cap_usd: float | None, *, period: Period = "month") -> Project:
+        """Set the most that a project may spend in each period, in UTC; None: no cap."""
+        return self._run(_operate.set_cap(name, cap_usd, period))
+
+    def costs(
+        self,
+        by: Grouping = "project",
+        *,
+        since: date | None = None,
+        until: date | None = None,
+        project: str | None = None,
+        tag: tuple[str, str] | None = None,
+    ) -> list[CostLine]:
+        """What was spent, by project, feature, pool or day, and quotes against it.
+
+        Args:
+            since, until: first and last day that count, UTC.
+            tag: name and value of a label that the jobs have.
+        """
+        return self._run(_operate.costs(by, since, until, project, tag))
 
     def nodes(self) -> list[Node]:
         """Machines, by how attempts at tasks ended there."""

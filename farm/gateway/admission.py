@@ -6,8 +6,11 @@ import asyncio
 
 from farm.errors import InvalidInput, NotFound, Refused
 from farm.gateway import pictures
+from farm.gateway.accounts import offer_of
 from farm.gateway.ports import Services
 from farm.gateway.renditions import FirstRenditions
+from farm.queue import Offer
+from farm.route import caps
 from farm.spec import Job, JobRecord, Quote
 
 
@@ -16,9 +19,29 @@ async def quote(services: Services, job: Job, content: tuple[int, int]) -> Quote
 
     Raises:
         InvalidInput: its loss network is not here.
+        Refused: no pool can take it, or keep its deadline and budget.
     """
     await asyncio.to_thread(check_extractor, services, job)
     return await asyncio.to_thread(services.quotes.quote, job, content)
+
+
+async def quote_with_notes(services: Services, job: Job, content: tuple[int, int]) -> Quote:
+    """The same for people, who are told what else would keep the order from being taken."""
+    found = await quote(services, job, content)
+    return found.model_copy(update={"notes": await asyncio.to_thread(_notes, services, job, found)})
+
+
+def _notes(services: Services, job: Job, price: Quote) -> tuple[str, ...]:
+    found = []
+    try:
+        services.catalogue.check_rights(job)
+    except (Refused, NotFound) as refusal:
+        found.append(refusal.message)
+    try:
+        caps.accept(services.queue.account(job.project), price.decision.chosen.p90_usd)
+    except Refused as refusal:
+        found.append(refusal.message)
+    return tuple(found)
 
 
 def check_extractor(services: Services, job: Job) -> None:
@@ -61,15 +84,16 @@ async def admit(
 
     Raises:
         InvalidInput: a picture is missing, or is none.
-        Refused: rights to a style, or the budget.
+        Refused: rights to a style, the budget, or the cap of its project.
         Conflict: the id belongs to another job.
     """
     if await asyncio.to_thread(_exists, services, job_id):
-        return await _add(services, job_id, job)
+        return await _add(services, job_id, job, None)
     size = await pictures.check_all(services, job)
     await asyncio.to_thread(services.catalogue.check_rights, job)
-    check_budget(job, await quote(services, job, size))
-    record, created = await _add(services, job_id, job)
+    price = await quote(services, job, size)
+    check_budget(job, price)
+    record, created = await _add(services, job_id, job, offer_of(price))
     if created:
         services.meter.count("farm_jobs_submitted_total", 1.0, kind=job.kind)
         if job.kind == "print":
@@ -85,5 +109,7 @@ def _exists(services: Services, job_id: str) -> bool:
     return True
 
 
-async def _add(services: Services, job_id: str, job: Job) -> tuple[JobRecord, bool]:
-    return await asyncio.to_thread(services.queue.add, job_id, job, tasks=(job.kind,))
+async def _add(
+    services: Services, job_id: str, job: Job, offer: Offer | None
+) -> tuple[JobRecord, bool]:
+    return await asyncio.to_thread(services.queue.add, job_id, job, tasks=(job.kind,), offer=offer)

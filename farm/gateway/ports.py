@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from farm.clock import Clock
+from farm.gateway.accounts import Accounts
+from farm.queue import Offer
 from farm.settings import Settings
 from farm.spec import Event, Job, JobRecord, JobState, Quote, TaskRecord
 from farm.spec.farm import Dispatcher, Process
@@ -25,13 +27,16 @@ class Record(Protocol):
         ...
 
 
-class Queue(Protocol):
+class Queue(Accounts, Protocol):
     """The durable facts: jobs, tasks, events."""
 
     def add(
-        self, job_id: str, spec: Job, *, tasks: Sequence[str] = ("print",)
+        self, job_id: str, spec: Job, *, tasks: Sequence[str] = ("print",), offer: Offer | None = None
     ) -> tuple[JobRecord, bool]:
-        """The job and whether it is new. Raises Conflict: the id was used for another spec."""
+        """The job and whether it is new.
+
+        Raises Conflict: the id was used for another spec; Refused: its project cannot bear the offer.
+        """
         ...
 
     def job(self, job_id: str) -> JobRecord:

@@ -61,23 +61,6 @@ class Account(_View):
     reserved_usd: float = Field(default=0.0, description="Of open jobs' reservations, not spent yet.")
 
 
-class JobCost(_View):
-    """A job's quote against what it took."""
-
-    job: str
-    project: str
-    feature: str
-    quoted: Quoted | None = Field(default=None, description="null: it was accepted without a quote.")
-    reserved_usd: float = Field(
-        default=0.0, description="Still held back for it from its project's cap."
-    )
-    spent_usd: float = Field(default=0.0, description="By all its attempts.")
-    seconds: float = Field(default=0.0, description="That its attempts ran.")
-    parked: str = Field(
-        default="", description="Why it was put aside for its project's cap, if it was."
-    )
-
-
 class RunCost(_View):
     """One attempt's prediction against what it took."""
 
@@ -99,6 +82,24 @@ class RunCost(_View):
     seconds: float = Field(default=0.0, description="That it ran, so far.")
     usd: float = Field(default=0.0, description="That it has cost, so far.")
     pace: Pace | None = Field(default=None, description="null: it made no progress to speak of.")
+
+
+class JobCost(_View):
+    """A job's quote against what it took."""
+
+    job: str
+    project: str
+    feature: str
+    quoted: Quoted | None = Field(default=None, description="null: it was accepted without a quote.")
+    reserved_usd: float = Field(
+        default=0.0, description="Still held back for it from its project's cap."
+    )
+    spent_usd: float = Field(default=0.0, description="By all its attempts.")
+    seconds: float = Field(default=0.0, description="That its attempts ran.")
+    parked: str = Field(
+        default="", description="Why it was put aside for its project's cap, if it was."
+    )
+    runs: tuple[RunCost, ...] = Field(default=(), description="Its attempts, where they are asked for.")
 
 
 class CostLine(_View):

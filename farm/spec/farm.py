@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import ConfigDict, Field
 
 from farm.spec.base import Value
+from farm.spec.cost import Period
 
 
 class _View(Value):
@@ -45,6 +46,10 @@ class Project(_View):
     max_running: int | None = Field(description="Most tasks at a time; null: no limit.")
     running: int = Field(default=0, description="Tasks that run now.")
     ready: int = Field(default=0, description="Tasks that could run.")
+    cap_usd: float | None = Field(default=None, description="Most to spend in a period; null: no cap.")
+    period: Period = Field(default="month", description="That its cap is for, in UTC.")
+    spent_usd: float = Field(default=0.0, description="In the current period.")
+    reserved_usd: float = Field(default=0.0, description="Promised to its open jobs, not spent yet.")
 
 
 class Node(_View):

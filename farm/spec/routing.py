@@ -58,3 +58,6 @@ class Quote(Value):
     iterations: int
     megapixel_iterations: float
     decision: Decision
+    notes: tuple[str, ...] = Field(
+        default=(), description="Why the order would be refused all the same, and what to do."
+    )

@@ -48,10 +48,11 @@ def test_sync_and_async_have_the_same_surface() -> None:
     assert _public(Client) == _public(AsyncClient)
     assert _public(JobHandle) == _public(AsyncJobHandle)
     assert sorted(_public(Client)) == [
-        "close", "download", "farm", "find", "job", "jobs", "models", "nodes", "preview", "projects",
-        "quote", "readmit", "ready", "set_project", "style", "styles", "submit", "upload",
+        "close", "costs", "download", "farm", "find", "job", "jobs", "models", "nodes", "preview",
+        "projects", "quote", "readmit", "ready", "set_cap", "set_project", "style", "styles", "submit",
+        "upload",
     ]  # fmt: skip
     assert sorted(_public(JobHandle)) == [
-        "attempts", "cancel", "events", "fetch", "pause", "record", "result", "resume", "retry",
+        "attempts", "cancel", "cost", "events", "fetch", "pause", "record", "result", "resume", "retry",
         "tasks",
     ]  # fmt: skip

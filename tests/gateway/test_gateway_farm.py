@@ -85,7 +85,8 @@ def test_what_cannot_be_found_out_is_named_and_the_rest_is_told(house: SimpleNam
 def test_a_projects_share_is_set_and_kept(house: SimpleNamespace) -> None:
     answer = house.http.put("/v1/projects/ads", json={"weight": 2, "max_running": 1})
     assert answer.json() == {
-        "name": "ads", "weight": 2.0, "max_running": 1, "running": 0, "ready": 0,
+        "name": "ads", "weight": 2.0, "max_running": 1, "running": 0, "ready": 0, "cap_usd": None,
+        "period": "month", "spent_usd": 0.0, "reserved_usd": 0.0,
     }  # fmt: skip
     assert house.http.get("/v1/projects").json() == [answer.json()]
     house.http.put("/v1/projects/ads", json={})

@@ -3,6 +3,7 @@
 from farm.gateway.routes import (
     blobs,
     catalogue,
+    costs,
     events,
     farm,
     health,
@@ -15,5 +16,5 @@ from farm.gateway.routes import (
 
 ROUTERS = tuple(
     module.router
-    for module in (previews, jobs, events, verbs, quotes, blobs, catalogue, farm, health, page)
+    for module in (previews, jobs, events, verbs, quotes, costs, blobs, catalogue, farm, health, page)
 )

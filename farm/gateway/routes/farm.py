@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from farm.errors import FarmError, NotFound
 from farm.gateway.context import Provided
 from farm.gateway.ports import Services
+from farm.spec.cost import Account
 from farm.spec.farm import Dispatcher, FarmView, Node, Process, Project
 from farm.spec.job import NAME
 
@@ -48,8 +49,7 @@ async def set_project(services: Provided, name: ProjectName, share: Share) -> Pr
     await asyncio.to_thread(
         services.queue.set_project, name, weight=share.weight, max_running=share.max_running
     )
-    found = await asyncio.to_thread(_projects, services)
-    return next(project for project in found if project.name == name)
+    return await asyncio.to_thread(project_of, services, name)
 
 
 @router.get("/v1/nodes")
@@ -96,8 +96,19 @@ def view(services: Services) -> FarmView:
     )
 
 
+def project_of(services: Services, name: str) -> Project:
+    """A project that was named before."""
+    return next(project for project in _projects(services) if project.name == name)
+
+
 def _projects(services: Services) -> list[Project]:
-    return [Project.model_validate(record.model_dump()) for record in services.queue.projects()]
+    spent = {account.project: account for account in services.queue.accounts()}
+    shares = (record.model_dump() for record in services.queue.projects())
+    return [Project.model_validate(share | _money(spent.get(share["name"]))) for share in shares]
+
+
+def _money(account: Account | None) -> dict[str, Any]:
+    return {} if account is None else account.model_dump(exclude={"project"})
 
 
 def _nodes(services: Services) -> list[Node]:

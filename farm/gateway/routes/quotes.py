@@ -14,5 +14,5 @@ router = APIRouter(tags=["quotes"])
 
 @router.post("/v1/quotes", openapi_extra=JOB_BODY)
 async def quote(services: Provided, job: JobBody) -> Quote:
-    """The quote for a job whose content is a blob that is here."""
-    return await admission.quote(services, job, await pictures.content_size(services, job))
+    """The quote for a job whose content is a blob that is here, with the ways that were passed over."""
+    return await admission.quote_with_notes(services, job, await pictures.content_size(services, job))
