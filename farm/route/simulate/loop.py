@@ -111,6 +111,7 @@ class Loop:
         if places <= self.world.sites[pool].free:
             self._begin(task, place)
         else:
+            task.place = place
             self._queue(task, place, pool, places)
 
     def _begin(self, task: Task, place: Place) -> None:
@@ -198,7 +199,7 @@ class Loop:
                 return
             else:
                 self._unqueue(task)
-                self._place(task)
+                self._begin(task, task.place)
 
     def _fetch(self, pool: int) -> bool:
         """Begin the first task of the common queue that can use a place in ``pool``."""

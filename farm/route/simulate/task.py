@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from farm.route.simulate.world import Place
+
 
 class Task:
     """One order that is not done yet."""
 
     __slots__ = (
         "accepted", "began", "budget", "due", "index", "interval", "lead", "left", "metered",
-        "moved", "project", "reserved", "save", "saving", "slot", "spent", "spot", "total", "until",
-        "version", "waits_for", "way", "work",
+        "moved", "place", "project", "reserved", "save", "saving", "slot", "spent", "spot", "total",
+        "until", "version", "waits_for", "way", "work",
     )  # fmt: skip
 
     def __init__(
@@ -28,6 +33,8 @@ class Task:
         self.moved = False
         """Whether it has left spot capacity for good."""
         self.slot, self.waits_for = 0, 0.0
+        self.place: Place
+        """What it waits for, while it is in the queue of a pool."""
         # Of the present run: the way, when it began, the meter then, seconds until the first iteration,
         # productive seconds of the whole work, between checkpoints, and of a checkpoint.
         self.way, self.began, self.metered, self.lead = -1, 0.0, 0.0, 0.0

@@ -21,7 +21,9 @@ class World:
         self.works: tuple[Footprint, ...] = trace.footprints
         self.sites = [Site(pool) for pool in trace.pools]
         self.free = np.array([site.free for site in self.sites], dtype=np.int64)
-        self._count, self._busy, self._queued, self._until = np.zeros((4, len(self.sites)))
+        # What waits are made of: seconds of the queue, the second at which a busy place is free on
+        # the mean, and what part of the time until then passes before the first is.
+        self._queue, self._mean, self._part = np.zeros((3, len(self.sites)))
         for index in range(len(self.sites)):
             self.refresh(index)
 
@@ -29,19 +31,17 @@ class World:
         """Bring the arrays up to date after something happened in a pool."""
         site = self.sites[pool]
         self.free[pool] = site.free
-        self._count[pool], self._busy[pool] = site.count, site.busy
-        self._queued[pool], self._until[pool] = site.queued, site.until
+        self._queue[pool] = site.queued / site.count if site.count > 0 else np.inf
+        busy = site.busy or 1
+        self._mean[pool], self._part[pool] = site.until / busy, 2 / (busy + 1)
 
     def waits(self, now: float) -> Floats:
         """Expected seconds until a place is free for one more in the queue of each pool, (pools,).
 
-        The queue is worked off by all places together; what runs ends, of n times spread evenly up to
-        twice their mean, first after 2 / (n + 1) of that mean. Infinite where a pool has nothing.
+        The queue is worked off by all places together; of n runs whose ends are spread evenly up to
+        twice their mean, the first ends after 2 / (n + 1) of that mean. Infinite where nothing is.
         """
-        busy = np.maximum(self._busy, 1.0)
-        rest = np.maximum(self._until / busy - now, 0.0)
-        wait = self._queued / np.maximum(self._count, 1.0) + 2 * rest / (busy + 1)
-        return np.where(self._count > 0, wait, np.inf)
+        return self._queue + self._part * np.maximum(self._mean - now, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
