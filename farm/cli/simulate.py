@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from farm.route.simulate import Outcome, Trace
 
 TracePath = Annotated[
-    Path | None, typer.Argument(metavar="[TRACE]", help="JSON lines; --generate makes one instead.")
+    Path | None, typer.Argument(metavar="TRACE", help="JSON lines; --generate makes one instead.")
 ]
 Policies = Annotated[
     list[str] | None,
