@@ -18,6 +18,7 @@ from farm.dispatch.notice import Notice, fits
 from farm.dispatch.past import history_of, rerouted, tried_pools
 from farm.dispatch.ports import Run, Stop
 from farm.dispatch.purse import OverCap
+from farm.dispatch.quotes import ranks_of
 from farm.dispatch.retry import Cause, History, cause_of, conditions, decide, reason_of
 from farm.engine.manifest import blobs_of
 from farm.errors import FarmError, StaleLease, Unavailable
@@ -136,6 +137,8 @@ class Attempt:
         )
         self._decision = decision = self._with_room(decision, avoid)
         self.pool = decision.chosen.pool
+        if ranks_of(self.lease.spec) is None:
+            self.takes = decision.chosen.devices
         self._books.begin(decision)
         desk.queue.record(self.lease, Routed(task=self.lease.task, decision=decision))
         return desk.runner.start(eased(self.lease, chosen), decision, chosen)
@@ -145,13 +148,12 @@ class Attempt:
 
         A task that has begun already makes do with fewer devices than it asks for.
         """
-        pools = [decision.chosen.pool, *(option.pool for option in decision.alternatives)]
-        most = {pool: self._desk.runner.together(pool, avoid) for pool in pools}
-        wanted = devices_of(self.lease)
-        if self.lease.attempt > 1:
-            wanted = max(1, min(wanted, max(most.values())))
+        options = [decision.chosen, *decision.alternatives]
+        most = {one.pool: self._desk.runner.together(one.pool, avoid) for one in options}
+        left = max(1, *most.values()) if self.lease.attempt > 1 else float("inf")
+        wanted = {one.pool: min(devices_of(self.lease, one), left) for one in options}
         why = f"no machine of {decision.chosen.pool} can take it"
-        return rerouted(decision, lambda pool: most[pool] >= wanted, why)
+        return rerouted(decision, lambda pool: most[pool] >= wanted[pool], why)
 
     def _follow(self, run: Run) -> str:
         try:

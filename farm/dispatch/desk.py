@@ -77,6 +77,6 @@ def eased(lease: Lease, chosen: Conditions) -> Lease:
     return lease.model_copy(update={"spec": spec})
 
 
-def devices_of(lease: Lease) -> int:
-    """Devices that a task asks for."""
-    return ranks_of(lease.spec)
+def devices_of(lease: Lease, way: Option) -> int:
+    """Devices that a task asks for, or else those of the way it was given."""
+    return ranks_of(lease.spec) or way.devices

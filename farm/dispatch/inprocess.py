@@ -11,6 +11,7 @@ import torch
 
 from farm.catalog.catalogue import Catalogue
 from farm.dispatch.preview_task import render_preview
+from farm.dispatch.quotes import ranks_of
 from farm.dispatch.render import render
 from farm.dispatch.workplace import Order, Workplace
 from farm.engine.memory import keep_pages
@@ -61,7 +62,7 @@ def devices_for(job: Job) -> Sequence[torch.device]:
     Raises:
         InvalidInput: there are fewer.
     """
-    wanted = 1 if isinstance(job, PreviewJob) else job.engine.devices
+    wanted = ranks_of(job) or 1
     gpus = torch.cuda.device_count()
     there, what = (gpus, "GPU") if gpus else (os.cpu_count() or 1, "processor core")
     if wanted > there:

@@ -35,9 +35,14 @@ def footprint_of(job: Job, content: tuple[int, int]) -> Footprint:
     )  # fmt: skip
 
 
-def ranks_of(job: Job) -> int:
-    """Ranks that share a job's picture. One pass of a small net is not worth sharing."""
-    return 1 if isinstance(job, PreviewJob) else job.engine.devices
+def ranks_of(job: Job) -> int | None:
+    """Ranks that are to share a job's picture; None leaves it to the router.
+
+    One pass of a small net is not worth sharing.
+    """
+    if isinstance(job, PreviewJob):
+        return 1
+    return None if job.engine.devices == "auto" else job.engine.devices
 
 
 class Quoter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -45,10 +45,11 @@ class EngineOptions(Value):
         default="auto", description="Side of the tiles in pixels; 'auto' goes by the memory."
     )
     precision: Literal["auto", "float32", "tfloat32", "bfloat16", "float16"] = "auto"
-    devices: int = Field(
-        default=1, ge=1, le=64, description="Processors or GPUs that share the picture."
+    devices: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = Field(
+        default="auto",
+        description="Processors or GPUs that share the picture; 'auto' takes several GPUs where a "
+        "deadline or a budget makes them worth it.",
     )
-
     reproducible: bool = Field(
         default=True,
         description="Every size of tiles from 256 px on and every number of processors gives the same "

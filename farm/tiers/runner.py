@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from farm.dispatch.desk import devices_of
+from farm.dispatch.quotes import ranks_of
 from farm.dispatch.retry import Conditions, NoRoom
 from farm.route.accelerator import Pool
 from farm.route.calibration import LOCAL_POOL
@@ -45,12 +46,13 @@ class GangRunner:
             MachineTaken: the pool has vanished meanwhile.
         """
         pool = decision.chosen.pool
-        gpu, wanted = self._has_gpus(pool), devices_of(lease)
-        if lease.attempt == 1 and all(node.alive for node in nodes()):
+        gpu, wanted = self._has_gpus(pool), devices_of(lease, decision.chosen)
+        asked = ranks_of(lease.spec) is not None
+        if asked and lease.attempt == 1 and all(node.alive for node in nodes()):
             # A machine that was lost may come back; the next attempt makes do with what is left.
             check(wanted, most_together(machines(), bundle(gpu=gpu)), gpu=gpu)
         most = self.together(pool, conditions.avoid)
-        size = size_of(wanted, most) if lease.attempt > 1 else wanted
+        size = wanted if asked and lease.attempt == 1 else size_of(wanted, most)
         if most < size and not startable():
             raise NoRoom(
                 f"pool {pool!r} has no machine with {size} devices to be used now; the task waits."
@@ -75,7 +77,9 @@ class GangRunner:
 
     def takes(self, lease: Lease) -> int:
         """Places: its GPUs, or one where an attempt has a machine's processors for itself."""
-        return devices_of(lease) if any(has_gpus(node) for node in nodes() if node.alive) else 1
+        if not any(has_gpus(node) for node in nodes() if node.alive):
+            return 1
+        return ranks_of(lease.spec) or 1
 
     def capacity(self, avoid: Collection[str]) -> int:
         """Places that there are on nodes not to be avoided."""

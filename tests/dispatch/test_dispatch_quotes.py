@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from farm.clock import ManualClock
+from farm.dispatch.desk import devices_of
 from farm.dispatch.quotes import Quoter, footprint_of
 from farm.engine.pyramid import plan_scales, work
 from farm.errors import Refused
+from farm.route.accelerator import Accelerator, Pool, Speed
 from farm.route.calibration import local_pools
 from farm.settings import Settings
-from farm.spec import Job, parse_job
+from farm.spec import Job, Lease, parse_job
 
 CONTENT = (480, 400)
 
@@ -68,3 +70,39 @@ def test_a_deadline_that_nobody_can_keep_is_refused(tmp_path: Path, kind: str) -
 def test_a_budget_that_is_too_small_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"routing\.budget_usd"):
         quoter(tmp_path, ManualClock()).quote(job(routing={"budget_usd": 1e-9}), CONTENT)
+
+
+def gpus(at: float = 0.0) -> tuple[Pool, ...]:
+    """A machine of four GPUs that does a megapixel-iteration in a tenth of a second."""
+    speeds = {"farm-texture": Speed(rate_inf=10.0, p_half=0.0, measured_at=at)}
+    card = Accelerator(
+        name="card", kind="cuda", speeds=speeds, memory_gb=40, usd_per_hour=1.0, startup_seconds=1
+    )
+    return (Pool(name="machine", accelerator=card, count=4, machine=4),)
+
+
+@pytest.mark.parametrize(
+    ("engine", "hurry", "devices"),
+    [({}, False, 1), ({}, True, 2), ({"devices": 4}, False, 4), ({"devices": "auto"}, True, 2)],
+)
+def test_a_gang_is_quoted_where_it_is_asked_for_or_worth_it(
+    engine: dict[str, Any], hurry: bool, devices: int
+) -> None:
+    clock = ManualClock()
+    alone = Quoter(gpus, clock).quote(job(engine={"devices": 1}), CONTENT).decision.chosen
+    due = datetime.fromtimestamp(clock.now() + 0.9 * alone.p90_seconds, UTC)
+    routing = {"deadline": due.isoformat()} if hurry else {}
+    chosen = Quoter(gpus, clock).quote(job(engine=engine, routing=routing), CONTENT).decision.chosen
+    assert chosen.devices == devices
+
+
+@pytest.mark.parametrize(("asked", "devices"), [("auto", 2), (1, 1), (3, 3)])
+def test_an_attempt_has_the_devices_of_its_way_unless_its_job_says_otherwise(
+    asked: int | str, devices: int
+) -> None:
+    lease = Lease(
+        job="j", task="t", worker="w", attempt=1, token=1, expires_at=1.0,
+        spec=job(engine={"devices": asked}),
+    )  # fmt: skip
+    way = Quoter(gpus, ManualClock()).quote(job(), CONTENT).decision.chosen
+    assert devices_of(lease, way.model_copy(update={"devices": 2})) == devices
