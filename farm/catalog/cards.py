@@ -36,7 +36,7 @@ class ModelCard(Value):
 
     name: str = Field(pattern=NAME)
     version: str = Field(min_length=1)
-    kind: Literal["extractor", "preview"]
+    kind: Literal["extractor", "preview", "style"]
     file: str = Field(default="weights.safetensors", pattern=_FILE)
     sha256: str = Field(pattern=_SHA256)
     bytes: int = Field(ge=0)

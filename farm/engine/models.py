@@ -12,10 +12,12 @@ from farm.catalog.cards import ModelCard
 from farm.catalog.catalogue import Catalogue
 from farm.engine.extractor import Extractor
 from farm.engine.preview_net import PreviewNet
+from farm.engine.style_net import StyleNet
 from farm.errors import BadModel, NotFound
 
 TEXTURE = "farm-texture"
 PREVIEW = "farm-preview"
+LIGHT = "farm-preview-light"
 VGG19 = "vgg19"
 
 
@@ -58,6 +60,19 @@ def load_preview_net(catalogue: Catalogue, name: str, device: torch.device) -> P
         card.architecture["blocks"],
         card.architecture["sketch"],
     )
+    fill(net, catalogue.weights(name), card)
+    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
+    return net.eval().requires_grad_(False)
+
+
+def load_style_net(catalogue: Catalogue, name: str, device: torch.device) -> StyleNet:
+    """A frozen net of one style.
+
+    Raises:
+        BadModel: its weights are not here or not as their card says.
+    """
+    card = catalogue.model(name)
+    net = StyleNet(tuple(card.architecture["widths"]), card.architecture["blocks"])
     fill(net, catalogue.weights(name), card)
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     return net.eval().requires_grad_(False)

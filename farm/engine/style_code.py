@@ -35,6 +35,19 @@ class StyleCode:
             tuple(covariance[index] for covariance in self.covariances),
         )
 
+    def replaced(self, place: int, other: StyleCode) -> StyleCode:
+        """With the ``place``-th picture's statistics taken from ``other``, which is of one picture."""
+
+        def put(into: Tensor, value: Tensor) -> Tensor:
+            return torch.cat([into[:place], value.to(into), into[place + 1 :]])
+
+        return StyleCode(
+            put(self.colour_mean, other.colour_mean),
+            put(self.colour_covariance, other.colour_covariance),
+            tuple(put(*pair) for pair in zip(self.means, other.means, strict=True)),
+            tuple(put(*pair) for pair in zip(self.covariances, other.covariances, strict=True)),
+        )
+
     @classmethod
     def stack(cls, codes: list[StyleCode]) -> StyleCode:
         """Codes of several pictures in one."""

@@ -10,16 +10,15 @@ from torch.nn import functional as F
 
 from farm.engine.extractor import Extractor
 from farm.engine.style_code import encode_style
-from farm.engine.train import preview, texture
+from farm.engine.train import texture
+from farm.engine.train.course import Progress, schedule
 from farm.engine.train.data import Recipe, crops, generated, recolour, warp
-from farm.engine.train.texture import Progress, TextureRecipe, _Learner, equalise, fold, schedule
+from farm.engine.train.objective import picture_losses
+from farm.engine.train.texture import TextureRecipe, _Learner, equalise, fold
 
 SMALL = ((4, 4), (6, 6))
 TEXTURE = TextureRecipe(
     steps=2, batch=4, side=16, per_generator=1, crops_per_photograph=2, source_side=24
-)
-PREVIEW = preview.PreviewRecipe(
-    steps=2, batch=2, side=32, styles_per_generator=1, crops_per_photograph=2, source_side=32
 )
 NAMES = ["conv1_1", "conv1_2", "conv2_1", "conv2_2"]
 
@@ -121,25 +120,13 @@ def test_the_exemplars_are_generated_and_photographed() -> None:
     assert exemplars.shape == (11 + 2 * 2, 3, 24, 24)
 
 
-def test_a_preview_net_is_decided_by_its_seed() -> None:
-    torch.manual_seed(0)
-    extractor = Extractor(((3, 3), (4, 4), (5, 5), (6, 6))).requires_grad_(False)
-    first, again = (
-        preview.train(photographs(), photographs()[:1], extractor, PREVIEW, unreported, workers=1)
-        for _ in range(2)
-    )
-    for name, value in first.state_dict().items():
-        assert value.isfinite().all()
-        assert torch.equal(value, again.state_dict()[name])
-
-
 def test_a_picture_unlike_its_style_and_content_costs_more() -> None:
     torch.manual_seed(0)
     extractor = Extractor(((3, 3), (4, 4), (5, 5), (6, 6))).requires_grad_(False)
     content = torch.cat([waves(32, 32, seed) for seed in range(2)])
     code, strength = encode_style(extractor, content), torch.tensor([0.0, 1.0])
-    same = preview.picture_losses(extractor, content, content, code, strength)
-    other = preview.picture_losses(extractor, content.flip(0) ** 2, content, code, strength)
+    same = picture_losses(extractor, content, content, code, strength)
+    other = picture_losses(extractor, content.flip(0) ** 2, content, code, strength)
     assert same.shape == (2,)
     assert (same < other).all()
 

@@ -24,7 +24,8 @@ class Recipe:
     side: int
 
 
-def _make(recipe: Recipe) -> np.ndarray:
+def make(recipe: Recipe) -> np.ndarray:
+    """The picture, ``(side, side, 3)`` uint8."""
     picture = procedural.picture(recipe.generator, recipe.seed, recipe.side, recipe.side)
     return (picture * 255 + 0.5).astype(np.uint8)
 
@@ -32,7 +33,7 @@ def _make(recipe: Recipe) -> np.ndarray:
 def generated(recipes: Sequence[Recipe], workers: int) -> Tensor:
     """The procedural pictures of equal side as ``(n, 3, side, side)`` uint8."""
     with ProcessPoolExecutor(workers) as pool:
-        pictures = list(pool.map(_make, recipes, chunksize=8))
+        pictures = list(pool.map(make, recipes, chunksize=8))
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
 
 
@@ -76,7 +77,7 @@ def warp(pictures: Tensor, side: int, generator: torch.Generator, zoom: tuple[fl
         ],
         1,
     )
-    grid = F.affine_grid(rows, [count, 3, side, side], align_corners=False)
+    grid = F.affine_grid(rows.to(pictures.device), [count, 3, side, side], align_corners=False)
     source = pictures.float() / 255
     return F.grid_sample(source, grid, padding_mode="reflection", align_corners=False).clamp(0, 1)
 
@@ -87,4 +88,5 @@ def recolour(pictures: Tensor, generator: torch.Generator, strength: float) -> T
     gain = 1 + strength * (2 * torch.rand(count, 1, 1, 1, generator=generator) - 1)
     balance = 1 + strength / 2 * (2 * torch.rand(count, 3, 1, 1, generator=generator) - 1)
     lift = strength / 2 * (2 * torch.rand(count, 1, 1, 1, generator=generator) - 1)
+    gain, balance, lift = (part.to(pictures.device) for part in (gain, balance, lift))
     return ((pictures - 0.5) * gain * balance + 0.5 + lift).clamp(0, 1)

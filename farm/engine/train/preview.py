@@ -1,237 +1,211 @@
-"""Train *farm-preview*, the any-style preview net, against the losses that a print minimises.
+"""Train the any-style preview nets against the losses that a print minimises.
 
 Perceptual training after Johnson, Alahi and Fei-Fei (2016), with style and strength drawn anew
-for every picture, so that one net serves any style at any strength.
+for every picture, so that one net serves any style at any strength. A light net learns from a full one
+too, whose pictures it is shown (Hinton, Vinyals and Dean 2015, with pictures in place of classes).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from farm.catalog import procedural
-from farm.catalog.cards import ModelCard, Training
 from farm.engine.colour_match import match_colours
-from farm.engine.extractor import RGB, Extractor
+from farm.engine.extractor import Extractor
 from farm.engine.preview_net import SHAPES, PreviewNet, net_for
-from farm.engine.recipe import content_weight
-from farm.engine.style_code import CODE_TAPS, StyleCode, encode_style, feature_statistics
-from farm.engine.train.data import Recipe, crops, generated, recolour, warp
-from farm.engine.train.publish import machine, publish_model
-from farm.engine.train.texture import Progress, schedule
+from farm.engine.style_code import StyleCode, encode_style
+from farm.engine.train.course import Course, Finished, Report, autocast, run, start_of
+from farm.engine.train.data import crops, recolour, warp
+from farm.engine.train.objective import picture_losses
+from farm.engine.train.pool import Pool, PoolPlan
 
 CATALOGUE_EDGES = (512, 320, 192)
 """Sides in pixels that the catalogue's styles are looked at with."""
 
-CONTENT_TAP, CONTENT_WEIGHT, VARIATION_WEIGHT = "conv3_2", 0.7, 2.0
-"""The content term, and what keeps the result smooth; a little firmer than a print's."""
+PHOTOGRAPHS, SCENES = 0.5, 0.85
+"""Contents are photographs up to the first share, scenes up to the second, and styles beyond."""
 
-KNOWN_SHARE = 0.75
-"""Share of training pictures that are given a style of the catalogue."""
-
-HELD_OUT = ("astronaut.png", "chelsea.png")
-"""Photographs never trained on, so that previews of them show what strangers' pictures will get."""
+TAUGHT = 2.0
+"""Weight of the mean difference from the teacher's picture."""
 
 
 @dataclass(frozen=True)
 class PreviewRecipe:
-    """Everything that decides the weights, recorded in the model's card."""
+    """Everything that decides the weights, recorded in the model's card.
 
+    ``known_share`` of the pictures get a style of the catalogue: people try those first.
+    """
+
+    size: str = "full"
     seed: int = 20261122
     steps: int = 3800
     batch: int = 4
     side: int = 128
     learning_rate: float = 2e-3
-    styles_per_generator: int = 50
+    per_generator: int = 48
     crops_per_photograph: int = 40
     source_side: int = 192
+    refresh_every: int = 200
+    known_share: float = 0.3
+    teacher: str | None = None
+
+    @property
+    def pool(self) -> PoolPlan:
+        """The generated pictures."""
+        return PoolPlan(self.per_generator, self.source_side, self.refresh_every, self.seed)
+
+
+def recipe_on(device: torch.device) -> PreviewRecipe:
+    """What is worth doing there: a GPU sees more and larger pictures, and new ones more often."""
+    if device.type == "cpu":
+        return PreviewRecipe()
+    return replace(
+        PreviewRecipe(), steps=12_000, batch=24, side=192, source_side=288, per_generator=96,
+        crops_per_photograph=120, refresh_every=16,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Pools:
-    contents: Tensor
-    styles: StyleCode
-    known: int
+class Material:
+    """What is trained with, beside what is generated.
 
-    def draw(self, count: int, generator: torch.Generator) -> StyleCode:
-        """Codes of ``count`` styles; ``KNOWN_SHARE`` of them from the catalogue, at the end."""
-        total = len(self.styles.colour_mean)
-        other = torch.randint(total - self.known, (count,), generator=generator)
-        if not self.known:
-            return self.styles[other]
-        known = total - 1 - torch.randint(self.known, (count,), generator=generator)
-        return self.styles[
-            torch.where(torch.rand(count, generator=generator) < KNOWN_SHARE, known, other)
-        ]
+    ``photographs`` and ``catalogue`` are ``(3, h, w)`` in [0, 1]; ``teacher`` has the extractor of the
+    net that it teaches.
+    """
+
+    photographs: Sequence[Tensor]
+    catalogue: Sequence[Tensor]
+    extractor: Extractor
+    teacher: PreviewNet | None = None
 
 
 def train(
-    photographs: Sequence[Tensor],
-    catalogue: Sequence[Tensor],
-    extractor: Extractor,
+    material: Material,
     recipe: PreviewRecipe,
-    report: Callable[[Progress], None],
+    report: Report,
+    device: torch.device,
+    *,
     workers: int = 2,
-) -> PreviewNet:
-    """Train on contents and styles made from photographs ``(3, h, w)`` in [0, 1] and generators.
+    checkpoint: Path | None = None,
+) -> tuple[PreviewNet, Finished]:
+    """Train a net of the recipe's size; goes on from ``checkpoint`` if that is there.
 
-    ``KNOWN_SHARE`` of the pictures get a style of ``catalogue``, ``(3, h, w)``: people try those first.
+    Raises:
+        InvalidInput: the checkpoint is of another recipe.
     """
     torch.manual_seed(recipe.seed)
+    net = net_for(material.extractor, SHAPES[recipe.size])
+    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
+    course = Course(recipe.steps, recipe.learning_rate, recipe.seed, asdict(recipe), checkpoint)
+    with Pool(recipe.pool, start_of(course), workers, device) as pool:
+        lesson = Lesson(net, material, recipe, pool, device)
+        finished = run(net, lesson.loss, course, report)
+    return net, finished
+
+
+class Lesson:
+    """The loss of a step, over pictures drawn for it."""
+
+    def __init__(
+        self, net: PreviewNet, material: Material, recipe: PreviewRecipe, pool: Pool,
+        device: torch.device,
+    ) -> None:  # fmt: skip
+        self._net, self._material, self._recipe, self._pool = net, material, recipe, pool
+        self._extractor = material.extractor.to(device)
+        self._crops = photograph_crops(material.photographs, recipe, device)
+        self._known = _known(material, device)
+
+    def loss(self, step: int, generator: torch.Generator) -> Tensor:
+        """The mean over a batch, relative to doing nothing."""
+        recipe, extractor, net = self._recipe, self._extractor, self._net
+        self._pool.go_to(step)
+        content = contents(self._pool, self._crops, recipe, generator)
+        strength = (0.3 + 0.7 * torch.rand(recipe.batch, generator=generator)).to(content.device)
+        with autocast(content.device):
+            code = self._codes(generator)
+            matched = match_colours(content, code.colour_mean, code.colour_covariance).clamp(0, 1)
+            matched = matched.to(memory_format=torch.channels_last)
+            stylised = net(matched, net.modulation(code, strength)).float()
+            loss = relative_loss(extractor, stylised, matched, content, code, strength)
+            teacher = self._material.teacher
+            if teacher is not None:
+                with torch.no_grad():
+                    shown = teacher(matched, teacher.modulation(code, strength)).float()
+                loss = loss + TAUGHT * (stylised - shown).abs().mean()
+        return loss
+
+    @torch.no_grad()
+    def _codes(self, generator: torch.Generator) -> StyleCode:
+        """Styles of the pool and of photographs, some replaced by the catalogue's."""
+        recipe, pool = self._recipe, self._pool
+        count = len(pool.styles) + len(self._crops) // 3
+        chosen = torch.randint(count, (recipe.batch,), generator=generator)
+        known = torch.rand(recipe.batch, generator=generator) < recipe.known_share
+        which = torch.randint(max(1, len(self._known or ())), (recipe.batch,), generator=generator)
+        pictures = torch.stack(
+            [
+                pool.pictures[pool.styles[one]]
+                if one < len(pool.styles)
+                else self._crops[3 * (one - len(pool.styles))]
+                for one in chosen.tolist()
+            ]
+        )
+        code = encode_style(self._extractor, warp(pictures, recipe.side, generator, (0.6, 1.0)))
+        for place in known.nonzero()[:, 0].tolist() if self._known else ():
+            code = code.replaced(place, self._known[int(which[place])])
+        return code
+
+
+def relative_loss(
+    extractor: Extractor, stylised: Tensor, matched: Tensor, content: Tensor, code: StyleCode,
+    strength: Tensor,
+) -> Tensor:  # fmt: skip
+    """The mean loss of a batch over that of doing nothing, so that none is learnt at others' cost."""
+    losses = picture_losses(extractor, stylised, content, code, strength)
+    with torch.no_grad():
+        before = picture_losses(extractor, matched, content, code, strength)
+    return (losses / (before + 0.3)).mean()
+
+
+def photograph_crops(
+    photographs: Sequence[Tensor], recipe: PreviewRecipe, device: torch.device
+) -> Tensor:
+    """Crops of all photographs as ``(n, 3, side, side)`` uint8; none where there are none."""
     generator = torch.Generator().manual_seed(recipe.seed + 1)
-    pools = _pools(photographs, catalogue, extractor, recipe, generator, workers)
-    net = net_for(extractor)
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
-    optimiser = torch.optim.AdamW(net.parameters(), recipe.learning_rate, weight_decay=1e-4)
-    recent: list[Tensor] = []
-    for step in range(recipe.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * schedule(step, recipe.steps)
-        chosen = torch.randint(len(pools.contents), (recipe.batch,), generator=generator)
-        content = warp(pools.contents[chosen], recipe.side, generator, (0.45, 0.9))
-        content = recolour(content, generator, 0.2)
-        code = pools.draw(recipe.batch, generator)
-        strength = 0.3 + 0.7 * torch.rand(recipe.batch, generator=generator)
-        matched = match_colours(content, code.colour_mean, code.colour_covariance).clamp(0, 1)
-        with torch.autocast("cpu", torch.bfloat16):
-            stylised = net(
-                matched.to(memory_format=torch.channels_last), net.modulation(code, strength)
-            ).float()
-            losses = picture_losses(extractor, stylised, content, code, strength)
-            with torch.no_grad():
-                before = picture_losses(extractor, matched, content, code, strength)
-        # Relative to doing nothing, so that no style is learnt at the expense of the others.
-        loss = (losses / (before + 0.3)).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimiser.step()
-        recent.append(loss.detach())
-        if (step + 1) % 100 == 0:
-            report(Progress(step + 1, recipe.steps, torch.stack(recent).mean().item(), 0.0))
-            recent.clear()
-    return net.eval().requires_grad_(False)
+    if not photographs:
+        return torch.empty(0, 3, recipe.source_side, recipe.source_side, dtype=torch.uint8)
+    found = crops(photographs, recipe.crops_per_photograph, recipe.source_side, generator)
+    return found.to(device)
 
 
-def _pools(
-    photographs: Sequence[Tensor],
-    catalogue: Sequence[Tensor],
-    extractor: Extractor,
-    recipe: PreviewRecipe,
-    generator: torch.Generator,
-    workers: int,
-) -> _Pools:
-    per, side = recipe.styles_per_generator, recipe.source_side
-    made = generated(
-        [
-            Recipe(name, recipe.seed + index, side)
-            for name in procedural.STYLE_GENERATORS
-            for index in range(per)
-        ],
-        workers,
-    )
-    scenes = generated([Recipe("scene", recipe.seed + i, side) for i in range(2 * per)], workers)
-    seen = crops(photographs, recipe.crops_per_photograph, side, generator)
-    styles = torch.cat([made, seen[::3]])
-    codes = [
-        encode_style(extractor, warp(batch, edge, generator, (0.6, 1.0)))
-        for edge in (side, side * 2 // 3)
-        for batch in torch.split(styles, 32)
-    ]
-    known = [
-        encode_style(extractor, F.interpolate(style[None], (edge, edge), mode="area"))
-        for style in catalogue
+def contents(
+    pool: Pool, photographed: Tensor, recipe: PreviewRecipe, generator: torch.Generator
+) -> Tensor:
+    """A batch of views ``(n, 3, side, side)`` in [0, 1] of photographs, scenes and surfaces."""
+    kinds = torch.rand(recipe.batch, generator=generator).tolist()
+    picks = torch.rand(recipe.batch, generator=generator).tolist()
+    chosen = []
+    for kind, pick in zip(kinds, picks, strict=True):
+        if kind < PHOTOGRAPHS and len(photographed):
+            chosen.append(photographed[int(pick * len(photographed))])
+        else:
+            places = pool.scenes if kind < SCENES else pool.styles
+            chosen.append(pool.pictures[places[int(pick * len(places))]])
+    views = warp(torch.stack(chosen), recipe.side, generator, (0.45, 0.9))
+    return recolour(views, generator, 0.2)
+
+
+def _known(material: Material, device: torch.device) -> list[StyleCode]:
+    """The catalogue's styles, each at several sizes."""
+    return [
+        encode_style(
+            material.extractor, F.interpolate(style[None].to(device), (edge, edge), mode="area")
+        )
+        for style in material.catalogue
         for edge in CATALOGUE_EDGES
     ]
-    everything = StyleCode.stack([*codes, *known])
-    return _Pools(torch.cat([seen, scenes, made[::6]]), everything, len(known))
-
-
-def picture_losses(
-    extractor: Extractor, stylised: Tensor, content: Tensor, code: StyleCode, strength: Tensor
-) -> Tensor:
-    """A print's kind of objective for ``n`` pictures at once, ``(n,)``.
-
-    Distances are over the target's energy plus a tenth of the picture's own, which bounds what a
-    nearly flat style can ask for; a print needs no such bound, it has one style.
-    """
-    taps = {*CODE_TAPS, CONTENT_TAP, RGB}
-    found = extractor(stylised, taps)
-    with torch.no_grad():
-        wanted = extractor(content, (CONTENT_TAP,))[CONTENT_TAP]
-    total = torch.zeros(len(stylised))
-    targets = dict(zip(CODE_TAPS, zip(code.means, code.covariances, strict=True), strict=True))
-    for tap in CODE_TAPS:
-        mean, covariance = feature_statistics(found[tap])
-        total = total + _distance(mean, covariance, *targets[tap]) / len(CODE_TAPS)
-    mean, covariance = feature_statistics(stylised)
-    total = total + _distance(mean, covariance, code.colour_mean, code.colour_covariance)
-    unlike = _unlikeness(found[CONTENT_TAP], wanted)
-    total = total + CONTENT_WEIGHT * content_weight(strength) * unlike
-    beyond = (stylised - stylised.clamp(0, 1)).square().mean((1, 2, 3))
-    down, across = (stylised.diff(dim=dim).square().mean((1, 2, 3)) for dim in (2, 3))
-    return total + 50 * beyond + 3 * VARIATION_WEIGHT * (down + across)
-
-
-def _distance(mean: Tensor, covariance: Tensor, wanted: Tensor, target: Tensor) -> Tensor:
-    parts = []
-    for found, goal in ((mean, wanted), (covariance.flatten(1), target.flatten(1))):
-        energy = goal.square().sum(1) + 0.1 * found.detach().square().sum(1) + 1e-6
-        parts.append((found - goal).square().sum(1) / energy)
-    return parts[0] + parts[1]
-
-
-def _unlikeness(found: Tensor, wanted: Tensor) -> Tensor:
-    """One minus the correlation of channels, weighted by their deviation in the content."""
-    a, b = found.float().flatten(2), wanted.float().flatten(2)
-    a, b = a - a.mean(2, keepdim=True), b - b.mean(2, keepdim=True)
-    deviation = b.square().mean(2).sqrt()
-    scale = ((a.square().mean(2) + 1e-4) * (b.square().mean(2) + 1e-4)).sqrt()
-    correlation = (a * b).mean(2) / scale
-    return (deviation * (1 - correlation)).sum(1) / (deviation.sum(1) + 1e-8)
-
-
-def train_and_publish(
-    names: Sequence[str],
-    photographs: Sequence[Tensor],
-    catalogue: Sequence[Tensor],
-    extractor: Extractor,
-    recipe: PreviewRecipe,
-    models: Path,
-    report: Callable[[Progress], None],
-) -> ModelCard:
-    """Train and write ``farm-preview`` into a models folder; returns its card."""
-    began, reports = time.monotonic(), []
-
-    def keep(progress: Progress) -> None:
-        reports.append(progress)
-        report(progress)
-
-    net, shape = train(photographs, catalogue, extractor, recipe, keep), SHAPES["full"]
-    last = reports[-5:]
-    quality = {"training_loss": round(sum(r.loss for r in last) / len(last), 4)} if last else {}
-    return publish_model(
-        net, models / "farm-preview", kind="preview", version="1",
-        description="Any-style preview net, trained against farm-texture's losses.",
-        architecture={
-            "extractor": "farm-texture", "widths": list(shape.widths),
-            "blocks": shape.blocks, "sketch": shape.sketch,
-            "tap_widths": [extractor.taps[tap].channels for tap in CODE_TAPS],
-        },
-        training=Training(
-            command=f"farm models train preview --steps {recipe.steps}", seed=recipe.seed,
-            steps=recipe.steps, seconds=round(time.monotonic() - began), machine=machine(),
-            data=[
-                *names, f"the styles of the catalogue, for {KNOWN_SHARE:.0%} of the pictures",
-                f"never: {', '.join(HELD_OUT)}",
-                f"{recipe.styles_per_generator} pictures of each style generator",
-            ],
-        ),
-        quality=quality,
-    )  # fmt: skip

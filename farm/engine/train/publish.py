@@ -26,14 +26,17 @@ def publish_model(  # noqa: PLR0913  # the card's fields, by name
     architecture: Mapping[str, Any],
     training: Training,
     quality: Mapping[str, float],
+    licence: str = "CC0-1.0",
 ) -> ModelCard:
     """Write weights and card into ``folder``, whose name is the model's."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS
-    save_file({name: value.half().contiguous() for name, value in net.state_dict().items()}, weights)
+    save_file(
+        {name: value.half().cpu().contiguous() for name, value in net.state_dict().items()}, weights
+    )
     card = ModelCard(
         name=folder.name, version=version, kind=kind, file=WEIGHTS, sha256=digest(weights),
-        bytes=weights.stat().st_size, licence="CC0-1.0", description=description,
+        bytes=weights.stat().st_size, licence=licence, description=description,
         architecture=dict(architecture), training=training, quality=dict(quality),
         created=datetime.now(UTC).replace(microsecond=0),
     )  # fmt: skip
@@ -41,8 +44,10 @@ def publish_model(  # noqa: PLR0913  # the card's fields, by name
     return card
 
 
-def machine() -> str:
+def machine(device: torch.device | None = None) -> str:
     """What this training ran on."""
+    if device is not None and device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
     name = platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():

@@ -23,6 +23,7 @@ from farm.catalog import procedural
 from farm.catalog.cards import ModelCard, Training
 from farm.engine import taps
 from farm.engine.extractor import Extractor
+from farm.engine.train.course import Progress, schedule
 from farm.engine.train.data import Recipe, crops, generated, recolour, warp
 from farm.engine.train.publish import machine, publish_model
 
@@ -41,16 +42,6 @@ class TextureRecipe:
     per_generator: int = 48
     crops_per_photograph: int = 24
     source_side: int = 160
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One report of a training run."""
-
-    step: int
-    steps: int
-    loss: float
-    accuracy: float
 
 
 class _Learner(nn.Module):
@@ -97,12 +88,6 @@ def pool(photographs: Sequence[Tensor], recipe: TextureRecipe, workers: int) -> 
     return torch.cat([made, seen])
 
 
-def schedule(step: int, steps: int) -> float:
-    """Learning-rate factor: 200 steps of warm-up, then a decay to zero."""
-    left: float = (1 - step / steps) ** 0.7
-    return min(1.0, (step + 1) / 200) * left
-
-
 def train(
     photographs: Sequence[Tensor],
     recipe: TextureRecipe,
@@ -116,6 +101,7 @@ def train(
     learner = _Learner(Extractor(BLOCKS), len(exemplars))
     learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     optimiser = torch.optim.AdamW(learner.parameters(), recipe.learning_rate, weight_decay=1e-3)
+    told = time.monotonic()
     for step in range(recipe.steps):
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * schedule(step, recipe.steps)
@@ -131,7 +117,10 @@ def train(
         optimiser.step()
         if (step + 1) % 100 == 0:
             hit = (answers[-1].argmax(1) == labels).float().mean().item()
-            report(Progress(step + 1, recipe.steps, loss.item() / len(losses), hit))
+            now = time.monotonic()
+            mean = loss.item() / len(losses)
+            report(Progress(step + 1, recipe.steps, mean, 100 / (now - told), hit))
+            told = now
     learner.eval()
     fold(learner)
     equalise(learner.extractor, warp(exemplars, recipe.side, generator, (0.45, 0.95)))
@@ -206,7 +195,7 @@ def publish_texture(
     quality = (
         {
             "training_loss": round(sum(r.loss for r in last) / len(last), 3),
-            "training_accuracy": round(sum(r.accuracy for r in last) / len(last), 3),
+            "training_accuracy": round(sum(r.accuracy or 0 for r in last) / len(last), 3),
         }
         if last
         else {}
