@@ -63,6 +63,7 @@ class Previewer:
 
     Args:
         precision: of the net; None takes the fastest here, found by a short measurement.
+        model: the net's name in the catalogue.
 
     Raises:
         Unavailable: weights are missing or not as their card says.
@@ -74,12 +75,14 @@ class Previewer:
         limits: Limits,
         device: torch.device,
         precision: torch.dtype | None = None,
+        *,
+        model: str = PREVIEW,
     ) -> None:
         self._catalogue, self._limits, self._device = catalogue, limits, device
-        card = catalogue.model(PREVIEW)
+        card = catalogue.model(model)
         self.model = f"{card.name} {card.version}"
         self._extractor = load_extractor(catalogue, str(card.architecture["extractor"]), device)
-        self._net = load_preview_net(catalogue, PREVIEW, device)
+        self._net = load_preview_net(catalogue, model, device)
         self._codes: OrderedDict[str, StyleCode] = OrderedDict()
         self._lock = Lock()
         self._precision = precision or fastest_forward(self._pass, device)

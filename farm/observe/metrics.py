@@ -60,8 +60,35 @@ METRICS: tuple[Metric, ...] = (
     Metric("farm_events_streamed_total", "counter", "Job events sent to clients."),
     Metric("farm_sse_clients", "gauge", "Event streams open now."),
     Metric(
-        "farm_preview_seconds", "histogram", "A preview by stage: decode, model, encode, and total.",
+        "farm_preview_seconds", "histogram", "A preview by stage: decode, wait, model, encode, and total.",
         ("stage",), _BLINK,
+    ),
+    Metric(
+        "farm_preview_rungs_total", "counter",
+        "Previews by what they became: full, smaller, light, neighbour or refused.", ("rung",),
+    ),
+    Metric(
+        "farm_preview_kept_total", "counter",
+        "Previews looked for among those made before, by where they were: memory, store, nowhere.",
+        ("where",),
+    ),
+    Metric("farm_preview_backlog_seconds", "gauge", "Work on previews that was granted, in seconds."),
+    Metric(
+        "farm_preview_budget_seconds", "gauge", "What a stage of a preview of 512² may take.",
+        ("stage",),
+    ),
+    Metric(
+        "farm_preview_over_budget_total", "counter", "Stages of previews that took longer than they may.",
+        ("stage",),
+    ),
+    Metric(
+        "farm_preview_unsound_total", "counter", "Pictures of a preview net that were not numbers.",
+        ("net",),
+    ),
+    Metric(
+        "farm_preview_models_total", "counter",
+        "New weights of preview nets seen on disk: taken, or refused and the old ones kept.",
+        ("outcome",),
     ),
     Metric("farm_renditions_total", "counter", "Pictures published.", ("fidelity",)),
     Metric(

@@ -13,7 +13,7 @@ from farm.observe import METRICS, Meter, Metric, NullMeter, PrometheusMeter, met
 
 BOUNDED = {
     "kind", "state", "cause", "route", "method", "status", "stage", "fidelity", "extractor",
-    "precision", "pool",
+    "precision", "pool", "rung", "where", "net", "outcome",
 }  # fmt: skip
 
 
