@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     )  # fmt: skip
     max_attempts: int = Field(default=3, ge=1, description="Attempts a task has before quarantine.")
     max_upload_mb: int = Field(default=256, ge=1, description="Largest upload, in megabytes.")
+    preview_cache_mb: int = Field(
+        default=64, ge=0, description="Previews kept in memory, in megabytes; 0: none."
+    )
     max_megapixels: int = Field(default=400, ge=1, description="Largest picture, in megapixels.")
 
     @cached_property

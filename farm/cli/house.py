@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from farm import settings
 from farm.catalog import Catalogue, check_rights, models_folder
+from farm.cli.handle import HandlePreviews
 from farm.clock import SystemClock
 from farm.dispatch.learner import Learner
 from farm.dispatch.quotes import Quoter
-from farm.errors import FarmError
-from farm.gateway.ports import PreviewAnswer, PreviewOrder, Services
+from farm.gateway.ports import Services
 from farm.observe.meter import PrometheusMeter
 from farm.queue import open_queue
 from farm.spec import Job
 from farm.store import BlobStore
-
-
-class HandlePreviews:
-    """Previews through a handle of the interactive tier's deployment."""
-
-    def __init__(self, handle: Any) -> None:
-        self._handle = handle
-
-    async def preview(self, order: PreviewOrder) -> PreviewAnswer:
-        """Raises whatever the replica raised."""
-        try:
-            made = await self._handle.preview.remote(
-                order.content, order.style, order.size, order.strength
-            )
-        except Exception as error:
-            # Ray wraps what a replica raised; people should read the sentence inside.
-            cause = getattr(error, "cause", None)
-            if isinstance(cause, FarmError):
-                raise cause from None
-            raise
-        stages: Mapping[str, float] = made.stages
-        return PreviewAnswer(
-            made.picture, made.media_type, made.width, made.height, made.model,
-            sum(stages.values()), stages,
-        )  # fmt: skip
+from farm.store.shelf import Shelf
 
 
 class CatalogueCards:
@@ -77,18 +52,20 @@ def build_gateway(handle: Any) -> Any:
     from farm.tiers.view import ClusterView
 
     chosen, clock, meter = settings.load(), SystemClock(), PrometheusMeter()
+    catalogue = Catalogue(models_folder(chosen))
     queue = open_queue(chosen.database_url, clock)
     return create_app(
         Services(
             queue=queue,
             store=BlobStore(chosen.store_url),
-            previews=HandlePreviews(handle),
+            previews=HandlePreviews(handle, catalogue),
             quotes=Quoter(Learner(lambda: pools(chosen), queue, clock), clock),
-            catalogue=CatalogueCards(Catalogue(models_folder(chosen))),
+            catalogue=CatalogueCards(catalogue),
             tiers=ClusterView(),
             settings=chosen,
             clock=clock,
             meter=meter,
             metrics=meter.exposition,
+            shelf=Shelf(chosen.store_url, "previews", clock),
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -14,10 +15,13 @@ from farm.gateway.news import News
 from farm.gateway.ports import Services
 from farm.gateway.renditions import FirstRenditions
 from farm.gateway.routes import ROUTERS
+from farm.gateway.served import Served
 
 
 def create_app(services: Services) -> FastAPI:
-    """The farm over HTTP; contracts are in ``/docs``. Holds no state but running previews."""
+    """The farm over HTTP; contracts are in ``/docs``. Holds no state but previews, made or running."""
+    served = Served(services)
+    services = replace(services, previews=served)
     # Farms are often cut off from the network that FastAPI's own pages load their scripts from.
     app = FastAPIOffline(
         title="farm",
@@ -25,6 +29,7 @@ def create_app(services: Services) -> FastAPI:
         description="A render farm for neural style transfer.",
     )
     app.state.services = services
+    app.state.previews = served
     app.state.first_renditions = FirstRenditions(services)
     app.state.news = News(services.queue)
     app.state.sse_clients = 0

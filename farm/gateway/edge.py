@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from farm.gateway.ports import Meter
 from farm.gateway.problem import problem
+from farm.observe.logs import bound
 
 log = logging.getLogger("farm.gateway")
 
@@ -48,7 +49,8 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, stamped)
+            with bound(request_id=request_id):
+                await self._app(scope, receive, stamped)
         except Exception:
             log.exception("request %s failed: %s %s", request_id, scope["method"], scope["path"])
             if started:

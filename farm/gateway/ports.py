@@ -13,6 +13,10 @@ from typing import Any, BinaryIO, Protocol
 
 from farm.clock import Clock
 from farm.gateway.accounts import Accounts
+from farm.gateway.kept import NoShelf, Shelf
+from farm.gateway.orders import PreviewAnswer as PreviewAnswer
+from farm.gateway.orders import PreviewOrder as PreviewOrder
+from farm.gateway.orders import Previews
 from farm.queue import Offer
 from farm.settings import Settings
 from farm.spec import Event, Job, JobRecord, JobState, Quote, TaskRecord
@@ -170,44 +174,6 @@ class Store(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class PreviewOrder:
-    """A picture to be stylised now.
-
-    Args:
-        content: an encoded picture.
-        style: an encoded picture, or the name of a style of the catalogue.
-        size: long edge of the answer, in pixels.
-        strength: 0 keeps the content, 1 is all style.
-    """
-
-    content: bytes
-    style: bytes | str
-    size: int = 512
-    strength: float = 0.5
-
-
-@dataclass(frozen=True)
-class PreviewAnswer:
-    """An encoded picture, what made it, and the seconds each stage took."""
-
-    picture: bytes
-    media_type: str
-    width: int
-    height: int
-    model: str
-    seconds: float
-    stages: Mapping[str, float] = field(default_factory=dict)
-
-
-class Previews(Protocol):
-    """The interactive tier."""
-
-    async def preview(self, order: PreviewOrder) -> PreviewAnswer:
-        """Raises InvalidInput (not a picture), NotFound (style), Busy, Unavailable."""
-        ...
-
-
 class Quotes(Protocol):
     """What a job would cost."""
 
@@ -286,3 +252,4 @@ class Services:
     clock: Clock
     meter: Meter
     metrics: Callable[[], bytes]
+    shelf: Shelf = field(default_factory=NoShelf)

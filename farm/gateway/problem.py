@@ -32,14 +32,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """A problem+json answer; ``type`` is ``urn:farm:<slug>``."""
-    body = {
-        "type": f"urn:farm:{slug}",
-        "title": slug.replace("-", " ").capitalize(),
-        "status": status,
-        "detail": detail,
-        "field": field,
-        "request_id": request_id,
-    }
+    body = _body(status, slug, detail, field, request_id)
     return JSONResponse(
         body, status_code=status, headers=dict(headers or {}), media_type="application/problem+json"
     )
@@ -50,10 +43,30 @@ def from_error(error: FarmError, request_id: str) -> JSONResponse:
     headers = {}
     if isinstance(error, Busy):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
-    slug = error.slug if error.slug in BY_SLUG else "internal"
     return problem(
-        error.status, slug, error.message, field=error.field, request_id=request_id, headers=headers
-    )
+        error.status, _slug(error), error.message, field=error.field, request_id=request_id,
+        headers=headers,
+    )  # fmt: skip
+
+
+def body_of(error: FarmError, request_id: str) -> dict[str, Any]:
+    """The same as an object, for answers that have begun."""
+    return _body(error.status, _slug(error), error.message, error.field, request_id)
+
+
+def _slug(error: FarmError) -> str:
+    return error.slug if error.slug in BY_SLUG else "internal"
+
+
+def _body(status: int, slug: str, detail: str, field: str | None, request_id: str) -> dict[str, Any]:
+    return {
+        "type": f"urn:farm:{slug}",
+        "title": slug.replace("-", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+        "field": field,
+        "request_id": request_id,
+    }
 
 
 def _request_id(request: Request) -> str:

@@ -54,7 +54,7 @@ class FirstRenditions:
         main = max(job.styles, key=lambda style: style.weight)
         style = main.name if main.name is not None else self._bytes(main.image or "")
         size = min(LONG_EDGE, max(job.output.size(content)))
-        return PreviewOrder(self._bytes(job.content), style, size, job.quality.strength)
+        return PreviewOrder(self._bytes(job.content), style, size, job.quality.strength, content)
 
     def _bytes(self, reference: str) -> bytes:
         return self._services.store.get(refs.blob_of(reference) or "")
@@ -74,5 +74,6 @@ class FirstRenditions:
             picture=picture,
             model=answer.model,
             seconds=answer.seconds,
+            degraded=answer.degraded,
         )
         self._services.queue.append(job_id, event)

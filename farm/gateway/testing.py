@@ -23,6 +23,7 @@ from fastapi import FastAPI
 
 from farm.clock import Clock, ManualClock
 from farm.errors import FarmError, NotFound, Refused
+from farm.gateway.orders import Nets
 from farm.gateway.ports import PreviewAnswer, PreviewOrder, Services
 from farm.observe import PrometheusMeter
 from farm.queue import MemoryQueue
@@ -39,12 +40,20 @@ class EchoPreviews:
 
     def __init__(self) -> None:
         self.orders: list[PreviewOrder] = []
+        self.made_by = Nets()
+
+    def nets(self) -> Nets:
+        """As set; unknown at first, so that nothing is kept."""
+        return self.made_by
 
     async def preview(self, order: PreviewOrder) -> PreviewAnswer:
         """The content."""
         self.orders.append(order)
         edge = order.size
-        return PreviewAnswer(order.content, "image/png", edge, edge, "echo", 0.004, {"model": 0.003})
+        return PreviewAnswer(
+            order.content, "image/png", edge, edge, "echo", 0.004, {"model": 0.003},
+            weights=self.made_by.weights,
+        )  # fmt: skip
 
 
 class CentQuotes:

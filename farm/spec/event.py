@@ -95,6 +95,8 @@ class Rendition(_Event):
     model: str = ""
     seconds: float = 0.0
     task: str = ""
+    degraded: str = ""
+    """How a preview made under load differs from what it would be otherwise; empty: not at all."""
 
 
 class Checkpointed(_Event):

@@ -17,6 +17,7 @@ from farm.catalog import Catalogue, ModelCard, StyleCard, digest, write_card
 from farm.cli import main
 from farm.clock import ManualClock
 from farm.gateway.app import create_app
+from farm.gateway.orders import Nets
 from farm.gateway.ports import PreviewAnswer, PreviewOrder, Services
 from farm.gateway.testing import OneProcess
 from farm.observe.meter import NullMeter
@@ -53,6 +54,9 @@ class Cards:
 
 class Echo:
     """A preview tier that answers with the content."""
+
+    def nets(self) -> Nets:
+        return Nets()
 
     async def preview(self, order: PreviewOrder) -> PreviewAnswer:
         return PreviewAnswer(order.content, "image/png", 64, 48, "echo-1", 0.01)

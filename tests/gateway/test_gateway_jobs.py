@@ -12,13 +12,13 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from farm.gateway import create_app
-from farm.gateway.ports import PreviewOrder
-from farm.gateway.testing import InProcess, blank_png, in_memory
+from farm.gateway.ports import PreviewAnswer, PreviewOrder
+from farm.gateway.testing import EchoPreviews, InProcess, blank_png, in_memory
 from farm.spec import JobState
 
 
-class BrokenPreviews:
-    async def preview(self, order: PreviewOrder) -> None:
+class BrokenPreviews(EchoPreviews):
+    async def preview(self, order: PreviewOrder) -> PreviewAnswer:
         raise RuntimeError("the net fell over")
 
 

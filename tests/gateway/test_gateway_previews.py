@@ -10,15 +10,15 @@ from anyio.from_thread import start_blocking_portal
 
 from farm.errors import Busy
 from farm.gateway import create_app
-from farm.gateway.ports import PreviewOrder
+from farm.gateway.ports import PreviewAnswer, PreviewOrder
 from farm.gateway.testing import EchoPreviews, InProcess, blank_png, in_memory
 from farm.settings import Settings
 
 CONTENT, STYLE = blank_png(60, 40), blank_png(9, 9, grey=3)
 
 
-class BusyPreviews:
-    async def preview(self, order: PreviewOrder) -> None:
+class BusyPreviews(EchoPreviews):
+    async def preview(self, order: PreviewOrder) -> PreviewAnswer:
         raise Busy("previews: 64 are waiting; try again in 3 seconds.", retry_after=2.2)
 
 
