@@ -85,6 +85,15 @@ class Board:
         )
 
     @cached_property
+    def keeping(self) -> tuple[tuple[Accelerator, ...], Ints]:
+        """One accelerator of each pace of checkpoints, and which of them each way has."""
+        paces = [pool.accelerator.checkpoint_seconds for pool in self.pools]
+        one = {pace: pool.accelerator for pace, pool in zip(paces, self.pools, strict=True)}
+        order = list(one)
+        which = np.array([order.index(pace) for pace in paces], dtype=np.int64)
+        return tuple(one.values()), np.asarray(which[self.pool])
+
+    @cached_property
     def price(self) -> Floats:
         """USD per second of each way, all its accelerators together."""
         each = np.array([pool.price / 3600 for pool in self.pools])

@@ -84,15 +84,16 @@ def _urgency(job: Queued, found: Offer, now: float) -> tuple[float, float, float
     By the loss for each second of a place that is held; less so the longer the job can wait for the
     same place (the apparent tardiness rule of Vepsalainen and Morton, Management Science 33(8) 1987).
     """
-    ways, way = job.ways, found.way
+    way = found.way
     if not found.kept:
         return -job.priority, 3.0, 0.0
     if rule_of(job.wish) == Reason.FASTEST:
-        return -job.priority, 1.0, -float(ways.expected_usd[way])
+        return -job.priority, 1.0, -job.ways.expected_usd[way]
+    p90, expected, places = job.ways.plain
     due = _INF if job.wish.due is None else job.wish.due
-    slack = due - now - found.delay - float(ways.p90_seconds[way])
+    slack = due - now - found.delay - p90[way]
     if found.loss == _INF:
         return -job.priority, 0.0, slack
-    seconds = max(float(ways.expected_seconds[way]), 1e-9)
-    loss = found.loss / (float(ways.places[way]) * seconds)
+    seconds = max(expected[way], 1e-9)
+    loss = found.loss / (places[way] * seconds)
     return -job.priority, 2.0, -loss * math.exp(-slack / (TURNS * seconds))

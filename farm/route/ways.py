@@ -73,6 +73,11 @@ class Ways:
         return self.board.places
 
     @cached_property
+    def plain(self) -> tuple[list[float], list[float], list[int]]:
+        """90th percentiles and means of seconds, and places, where one at a time is looked up."""
+        return self.p90_seconds.tolist(), self.expected_seconds.tolist(), self.places.tolist()
+
+    @cached_property
     def able(self) -> Flags:
         """Which ways can take the job at all."""
         return np.asarray(self.obstacle == Obstacle.NONE)
@@ -126,9 +131,9 @@ def _weigh(work: Footprint, board: Board) -> Ways:
         median + mean,
     )
     money = [cost.usd(board.price, one, work.output_gigabytes, board.egress) for one in times]
-    obstacle = np.select(
-        [~speeds.known, ~board.stocked, ~fits], [Obstacle.SPEED, Obstacle.EMPTY, Obstacle.MEMORY]
-    )
+    obstacle = np.where(fits, Obstacle.NONE, Obstacle.MEMORY)
+    obstacle[~board.stocked] = Obstacle.EMPTY
+    obstacle[~speeds.known] = Obstacle.SPEED
     return Ways(board, obstacle.astype(np.int64), start, interval, *times, *money)
 
 
@@ -143,7 +148,8 @@ def running_by_scale(work: Footprint, board: Board) -> tuple[Floats, Floats, Fla
         speeds.p_half[:, None], board.share[:, None],
     )  # fmt: skip
     running = iterations * whole * pace / speeds.rate_inf[:, None]
-    largest = np.array([saving(work, pool.accelerator) for pool in board.pools])[board.pool]
+    sorts, sort = board.keeping
+    largest = np.array([saving(work, accelerator) for accelerator in sorts])[sort]
     return running, largest[:, None] * size / (work.width * work.height / MEGA), fits
 
 
@@ -175,6 +181,8 @@ def _stretches(
 
 def _loaded(work: Footprint, board: Board) -> Floats:
     """Seconds of the start-up that fall away where the extractor is loaded already."""
+    if not any(pool.loaded for pool in board.pools):
+        return np.zeros(len(board.pool))
     saved = [
         pool.accelerator.weights_seconds if work.extractor in pool.loaded else 0.0
         for pool in board.pools
