@@ -47,18 +47,24 @@ def preview(
         )
     make = _local if local else _remote
     report = make(content, style, out, size, strength)
+    degraded = report.get("degraded")
     if json:
         emit({"path": str(out), **report})
         return
     say(str(out))
     messages().print(f"{report['width']}×{report['height']} by {report['model']}")
+    if degraded:
+        messages().print(f"The farm is busy: {degraded}. Ask again for all of it.")
 
 
 def _remote(content: Path, style: str, out: Path, size: int, strength: float) -> dict[str, Any]:
     with connect() as client:
         made = client.preview(content, style, size=size, strength=strength)
     made.save(out)
-    return {"width": made.width, "height": made.height, "seconds": made.seconds, "model": made.model}
+    return {
+        "width": made.width, "height": made.height, "seconds": made.seconds, "model": made.model,
+        "fidelity": made.fidelity, "degraded": made.degraded, "kept": made.kept,
+    }  # fmt: skip
 
 
 def _local(content: Path, style: str, out: Path, size: int, strength: float) -> dict[str, Any]:

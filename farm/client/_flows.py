@@ -9,17 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from farm.client import _files, jobfile, refs
-from farm.client._protocol import Call, Flow, Wait, Work, ask, error_of, reach, segment, value
-from farm.client.preview import Preview
+from farm.client._protocol import Call, Flow, Wait, Work, ask, reach, segment, value
 from farm.errors import JobFailed, NotFound, Unavailable, Unreachable
 from farm.spec import Event, Job, JobRecord, JobState, Quote, TaskRecord
 from farm.spec.event import CancelledEvent, Done, Failed
-
-Picture = str | Path | bytes
 
 
 class _Page(BaseModel):
@@ -33,7 +29,6 @@ _QUOTE = TypeAdapter(Quote)
 _EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
 _CARD = TypeAdapter(dict[str, Any])
 _CARDS = TypeAdapter(list[dict[str, Any]])
-_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".exr"})
 _PAGE = 1000
 _FEW = 4
 
@@ -51,25 +46,6 @@ def card(path: str) -> Flow[dict[str, Any]]:
 def cards(path: str) -> Flow[list[dict[str, Any]]]:
     """A list of JSON objects."""
     return value((yield from ask(Call("GET", path))), _CARDS)
-
-
-def preview(content: Picture, style: Picture, size: int, strength: float) -> Flow[Preview]:
-    """A stylised picture."""
-    files = {"content": (yield from _bytes(content, "content"))}
-    form = {"size": str(size), "strength": str(strength)}
-    if is_name(style):
-        form["style_name"] = str(style)
-    else:
-        files["style"] = yield from _bytes(style, "style")
-    answer = yield from ask(Call("POST", "/v1/previews", form=form, files=files))
-    return _preview(answer)
-
-
-def is_name(style: Picture) -> bool:
-    """Whether a style is a name of the catalogue: text that does not look like a picture's path."""
-    if not isinstance(style, str):
-        return False
-    return Path(style).suffix.lower() not in _SUFFIXES and "/" not in style and "\\" not in style
 
 
 def upload(path: Path, field: str = "path") -> Flow[str]:
@@ -243,29 +219,5 @@ def _job(job_id: str) -> str:
     return f"/v1/jobs/{segment(job_id)}"
 
 
-def _bytes(picture: Picture, field: str) -> Flow[bytes]:
-    if isinstance(picture, bytes):
-        return picture
-    data: bytes = yield Work(partial(_files.content, Path(picture).expanduser(), field))
-    return data
-
-
 def _body(job: Job) -> bytes:
     return json.dumps(job.model_dump(mode="json")).encode()
-
-
-def _preview(answer: httpx.Response) -> Preview:
-    headers = answer.headers
-    try:
-        width, height = (int(edge) for edge in headers["X-Farm-Size"].split("x"))
-        return Preview(
-            data=answer.content,
-            media_type=headers["Content-Type"],
-            width=width,
-            height=height,
-            model=headers["X-Farm-Model"],
-            seconds=float(headers["X-Farm-Seconds"]),
-            stages=json.loads(headers["X-Farm-Stages"]),
-        )
-    except (KeyError, ValueError):
-        raise error_of(answer) from None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from farm.client._files import Arriving
 from farm.errors import (
     BY_SLUG,
     Busy,
@@ -38,6 +37,14 @@ _BY_STATUS: dict[int, type[FarmError]] = {
 }  # fmt: skip
 
 
+class Sink(Protocol):
+    """Where an answer goes while it arrives."""
+
+    def write(self, data: bytes, /) -> None:
+        """Take a piece of it."""
+        ...
+
+
 @dataclass(frozen=True)
 class Call:
     """A request. A body that is a path is streamed; an answer goes to ``sink`` where there is one."""
@@ -47,9 +54,9 @@ class Call:
     params: Mapping[str, str | int] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | Path | None = None
-    form: Mapping[str, str] | None = None
-    files: Mapping[str, bytes] | None = None
-    sink: Callable[[], AbstractContextManager[Arriving]] | None = None
+    form: Mapping[str, str | list[str]] | None = None
+    files: Sequence[tuple[str, bytes]] | None = None
+    sink: Callable[[], AbstractContextManager[Sink]] | None = None
 
 
 @dataclass(frozen=True)
@@ -138,14 +145,21 @@ def error_of(answer: httpx.Response) -> FarmError:
     if not answer.headers.get("content-type", "").startswith("application/problem+json"):
         return _stranger(answer)
     try:
-        body = json.loads(answer.content)
-        slug = str(body["type"]).removeprefix("urn:farm:")
-        detail = str(body["detail"])
+        after = answer.headers.get("retry-after", "")
+        return problem_error(json.loads(answer.content), answer.status_code, after)
     except (ValueError, KeyError, TypeError):
         return _stranger(answer)
-    kind = BY_SLUG.get(slug) or _BY_STATUS.get(answer.status_code, Unavailable)
+
+
+def problem_error(body: Mapping[str, Any], status: int, after: str = "") -> FarmError:
+    """The typed error of a problem's fields; ``after`` is how long to wait, as the farm says it.
+
+    Raises:
+        KeyError: the fields are not those of a problem.
+    """
+    slug, detail = str(body["type"]).removeprefix("urn:farm:"), str(body["detail"])
+    kind = BY_SLUG.get(slug) or _BY_STATUS.get(status, Unavailable)
     if issubclass(kind, Busy):
-        after = answer.headers.get("retry-after", "")
         return kind(detail, retry_after=float(after) if after.isdecimal() else 1.0)
     return kind(detail, field=body.get("field"))
 

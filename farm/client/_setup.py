@@ -61,6 +61,6 @@ def request_of(
         headers=headers,
         content=body,
         data=call.form,
-        files={name: (name, data) for name, data in call.files.items()} if call.files else None,
+        files=[(name, (name, data)) for name, data in call.files] if call.files else None,
         timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
     )

@@ -14,8 +14,9 @@ from typing import Any, Self
 import httpx
 from httpx_sse import EventSource
 
-from farm.client import _files, _flows, _operate, jobfile
+from farm.client import _files, _flows, _operate, _previews, jobfile
 from farm.client._follow import Follower, cut_short
+from farm.client._previews import Picture, Wanted
 from farm.client._protocol import Call, Flow, Step, T, Wait, Work, unreachable
 from farm.client._setup import job_id_of, request_of, stream_timeout, target
 from farm.client.aio_handle import AsyncJobHandle
@@ -75,19 +76,31 @@ class AsyncClient:
 
     async def preview(
         self,
-        content: _flows.Picture,
-        style: _flows.Picture,
+        content: Picture,
+        style: Picture,
         *,
         size: int = 512,
         strength: float = 0.5,
+        deadline: float | None = None,
+        first: Callable[[Preview], object] | None = None,
     ) -> Preview:
-        """Stylise a picture now, with ``size`` pixels along its long edge.
+        """Stylise a picture now, as ``Client.preview`` does; ``first`` is called in another thread."""
+        wanted = Wanted(size, strength, deadline)
+        return await self._run(_previews.preview(content, style, wanted, first))
 
-        Args:
-            content: a picture's path or bytes.
-            style: a picture's path or bytes, or the name of a style of the catalogue.
-        """
-        return await self._run(_flows.preview(content, style, size, strength))
+    async def previews(
+        self,
+        content: Picture,
+        styles: Sequence[Picture],
+        *,
+        size: int = 192,
+        strength: float = 0.5,
+        deadline: float | None = None,
+        each: Callable[[int, Preview], object] | None = None,
+    ) -> list[Preview]:
+        """A picture in several styles, as ``Client.previews``; ``each`` is called in another thread."""
+        wanted = Wanted(size, strength, deadline)
+        return await self._run(_previews.previews(content, styles, wanted, each))
 
     async def quote(self, spec: Spec, *, overrides: Sequence[str] = ()) -> Quote:
         """What a job would cost and how long it would take; its pictures are uploaded for that."""

@@ -12,7 +12,9 @@ from farm.client._files import arriving
 class Preview:
     """An encoded picture of ``width`` × ``height`` pixels and what made it.
 
-    ``seconds`` is the farm's own time; ``stages`` has its parts.
+    ``seconds`` is the farm's own time; ``stages`` has its parts. ``fidelity`` is ``full``, or what a
+    busy farm made instead: ``smaller``, ``light`` or ``neighbour``, and ``degraded`` says it in words.
+    ``kept`` is ``memory`` or ``store`` where the farm had made it before.
     """
 
     data: bytes = field(repr=False)
@@ -22,6 +24,9 @@ class Preview:
     model: str
     seconds: float
     stages: dict[str, float] = field(default_factory=dict)
+    fidelity: str = "full"
+    degraded: str = ""
+    kept: str = ""
 
     def save(self, path: str | Path) -> Path:
         """Write the picture to a file, whole or not at all.

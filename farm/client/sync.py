@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -12,8 +12,9 @@ from typing import Any, Self
 import httpx
 from httpx_sse import EventSource
 
-from farm.client import _files, _flows, _operate, jobfile
+from farm.client import _files, _flows, _operate, _previews, jobfile
 from farm.client._follow import Follower, cut_short
+from farm.client._previews import Picture, Wanted
 from farm.client._protocol import Call, Flow, Step, T, Wait, Work, unreachable
 from farm.client._setup import job_id_of, request_of, stream_timeout, target
 from farm.client.handle import JobHandle
@@ -71,19 +72,48 @@ class Client:
 
     def preview(
         self,
-        content: _flows.Picture,
-        style: _flows.Picture,
+        content: Picture,
+        style: Picture,
         *,
         size: int = 512,
         strength: float = 0.5,
+        deadline: float | None = None,
+        first: Callable[[Preview], object] | None = None,
     ) -> Preview:
         """Stylise a picture now, with ``size`` pixels along its long edge.
 
         Args:
             content: a picture's path or bytes.
             style: a picture's path or bytes, or the name of a style of the catalogue.
+            deadline: seconds after which it is of no use; a busy farm bends further to keep it.
+            first: shown a tiny version as soon as that is there.
+
+        Raises:
+            Busy: the farm cannot take it now, however small.
         """
-        return self._run(_flows.preview(content, style, size, strength))
+        wanted = Wanted(size, strength, deadline)
+        return self._run(_previews.preview(content, style, wanted, first))
+
+    def previews(
+        self,
+        content: Picture,
+        styles: Sequence[Picture],
+        *,
+        size: int = 192,
+        strength: float = 0.5,
+        deadline: float | None = None,
+        each: Callable[[int, Preview], object] | None = None,
+    ) -> list[Preview]:
+        """A picture in several styles, 24 at most, in their order; for a page of thumbnails.
+
+        Args:
+            each: told the number of a style and its preview as soon as that is there.
+
+        Raises:
+            FarmError: of the first style that cannot be had.
+        """
+        wanted = Wanted(size, strength, deadline)
+        return self._run(_previews.previews(content, styles, wanted, each))
 
     def quote(self, spec: Spec, *, overrides: Sequence[str] = ()) -> Quote:
         """What a job would cost and how long it would take; its pictures are uploaded for that."""

@@ -49,8 +49,8 @@ def test_sync_and_async_have_the_same_surface() -> None:
     assert _public(JobHandle) == _public(AsyncJobHandle)
     assert sorted(_public(Client)) == [
         "close", "costs", "download", "farm", "find", "job", "jobs", "models", "nodes", "preview",
-        "projects", "quote", "readmit", "ready", "set_cap", "set_project", "style", "styles", "submit",
-        "upload",
+        "previews", "projects", "quote", "readmit", "ready", "set_cap", "set_project", "style",
+        "styles", "submit", "upload",
     ]  # fmt: skip
     assert sorted(_public(JobHandle)) == [
         "attempts", "cancel", "cost", "events", "fetch", "pause", "record", "result", "resume", "retry",
