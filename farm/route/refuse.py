@@ -41,10 +41,9 @@ def _refuse_capacity(work: Footprint, ways: Ways, wish: Wish) -> NoReturn:
     pools = ways.board.pools
     if not pools:
         raise Refused(f"routing: there is no pool to run {size} on; start one with 'farm up'.")
-    _, last = np.unique(ways.pool[::-1], return_index=True)
+    _, first = np.unique(ways.pool, return_index=True)
     notes = [
-        f"{pools[ways.pool[way]].name}: {obstacle(work, ways, int(way), wish)}"
-        for way in len(ways.pool) - 1 - last[:SHOWN]
+        f"{pools[ways.pool[way]].name}: {obstacle(work, ways, int(way), wish)}" for way in first[:SHOWN]
     ]
     more = f"; and {len(pools) - SHOWN} more" if len(pools) > SHOWN else ""
     raise Refused(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.errors import Unavailable
@@ -76,6 +76,7 @@ def test_an_unknown_extractor_is_one_sentence() -> None:
         estimate(footprint([(10, 10, 1)], "y"), with_speed())
 
 
+@settings(deadline=None)
 @given(
     width=st.integers(16, 20_000), height=st.integers(16, 20_000), iterations=st.integers(1, 1000),
     more=st.integers(1, 1000), rate_inf=st.floats(0.01, 100), p_half=st.floats(0, 10),

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.errors import InvalidInput, Refused, Unavailable
@@ -162,6 +162,12 @@ def test_a_refusal_names_a_few_pools_and_counts_the_others() -> None:
         decide(WORK, [pool(f"p{i}", 1, 1, count=0) for i in range(10)], wishes(), NOW)
 
 
+def test_a_refusal_speaks_of_one_device_where_no_gang_was_asked_for() -> None:
+    machine = SLOW.model_copy(update={"machine": 4, "count": 2})
+    with pytest.raises(Refused, match=r"\(slow: needs 57\.6 GB, has 8\.0 GB\)"):
+        decide(footprint([(40_000, 40_000, 1)], "x"), [machine], wishes(), NOW)
+
+
 def test_an_extractor_that_only_some_pools_know() -> None:
     other = pool("other", 9.0, 1.0)
     other = other.model_copy(
@@ -198,6 +204,7 @@ def figures(option: Option) -> tuple[float, ...]:
     return option.p50_usd, option.p50_seconds, option.p90_usd, option.p90_seconds
 
 
+@settings(deadline=None)
 @given(
     pools=st.lists(st.tuples(st.sampled_from([0.1, 1, 3]), st.sampled_from([1, 9, 30])), min_size=1),
     seconds=st.none() | st.floats(30, 2000),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from route_cases import pool, spot, work
 
@@ -121,6 +121,7 @@ rates = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(rates, st.none() | st.floats(10, 3000), st.none() | st.floats(0.01, 5))
 def test_the_choice_is_the_best_of_those_that_keep_the_wishes(
     pools: list[tuple[float, float, int]], seconds: float | None, budget: float | None
@@ -138,6 +139,7 @@ def test_the_choice_is_the_best_of_those_that_keep_the_wishes(
         assert key[choice.way] == key[kept].min()
 
 
+@settings(deadline=None)
 @given(rates)
 def test_the_front_is_what_nothing_beats(pools: list[tuple[float, float, int]]) -> None:
     ways = ways_on(*(

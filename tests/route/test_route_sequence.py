@@ -109,7 +109,7 @@ offers = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(offers, st.integers(1, 40), st.integers(20, 200))
 def test_a_split_keeps_its_promises_and_wastes_no_more_than_a_worker(
     figures: list[tuple[int, int, int]], frames: int, seconds: int
