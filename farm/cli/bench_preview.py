@@ -1,4 +1,4 @@
-"""Previews: the net alone, and what a person waits for over HTTP."""
+"""Previews: the net alone, what a person waits for over HTTP, and what becomes of it under load."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import torch
 
 from farm import settings
 from farm.catalog import Catalogue, models_folder, procedural
+from farm.cli import bench_load
 from farm.cli.figures import Figure
 from farm.cli.out import messages
 from farm.client import Client
@@ -29,6 +30,8 @@ PASSES = 20
 TRIPS, TRIPS_QUICK = 100, 20
 STRENGTH = 0.5
 STYLE_SIDE = 256
+BATCH = 4
+"""Pictures of 512² in a batch of the interactive tier."""
 
 
 def figures(*, quick: bool) -> list[Figure]:
@@ -43,10 +46,13 @@ def figures(*, quick: bool) -> list[Figure]:
         return [Figure(name=PREVIEW, note="not measured: farm-preview is not on this machine")]
     torch.set_num_threads(cores(chosen))
     messages().print("Measuring the preview net …")
-    bare = bare_passes(catalogue)
-    trips = TRIPS_QUICK if quick else TRIPS
+    bare, batched = bare_passes(catalogue), batched_pace(catalogue)
+    trips, load = (TRIPS_QUICK, bench_load.QUICK) if quick else (TRIPS, bench_load.FULL)
     with _farm() as (client, began):
-        return [*_bare(bare), *_first(client, began), *round_trips(client, bare, trips)]
+        found = [*_bare(bare), *_first(client, began), *round_trips(client, bare, trips)]
+        messages().print("Measuring previews under load …")
+        content, style = jpeg("scene", load.side), jpeg("marble", STYLE_SIDE)
+        return [*found, *bench_load.figures(client, content, style, batched, load)]
 
 
 def bare_passes(catalogue: Catalogue) -> dict[int, float]:
@@ -62,6 +68,18 @@ def bare_passes(catalogue: Catalogue) -> dict[int, float]:
             taken.append(perf_counter() - began)
         medians[side] = statistics.median(taken[1:])
     return medians
+
+
+def batched_pace(catalogue: Catalogue) -> float:
+    """Pictures of 512² a second that the net makes by itself, in batches as large as the tier's."""
+    previewer, side = Previewer(catalogue, Limits(), torch.device("cpu")), SIZES[-1]
+    ready = previewer.prepare(jpeg("scene", side), jpeg("marble", STYLE_SIDE), side, STRENGTH)
+    taken = []
+    for _ in range(1 + PASSES // BATCH):
+        began = perf_counter()
+        previewer.stylise([ready] * BATCH)
+        taken.append(perf_counter() - began)
+    return BATCH / statistics.median(taken[1:])
 
 
 def _bare(bare: dict[int, float]) -> list[Figure]:
@@ -95,9 +113,10 @@ def round_trips(client: Client, bare: dict[int, float], trips: int) -> list[Figu
         messages().print(f"Measuring {trips} round trips at {side}² …")
         content = jpeg("scene", side)
         taken, stages = [], []
-        for _ in range(1 + trips):
+        for number in range(1 + trips):
+            picture = bench_load.renamed(content, number)
             began = perf_counter()
-            answer = client.preview(content, style, size=side, strength=STRENGTH)
+            answer = client.preview(picture, style, size=side, strength=STRENGTH)
             taken.append(perf_counter() - began)
             stages.append(answer.stages)
         found += _side(side, taken[1:], stages[1:], bare[side])
