@@ -36,6 +36,16 @@ Postgres = Annotated[
         "--postgres", metavar="URL", help="Measure this PostgreSQL too, in a schema of its own."
     ),
 ]
+Quality = Annotated[
+    bool, typer.Option("--quality", help="Measure how near previews come to prints instead.")
+]
+Sheet = Annotated[
+    Path | None, typer.Option("--sheet", metavar="FILE", help="The same, with a sheet of pictures.")
+]
+Keep = Annotated[bool, typer.Option("--keep", help="The same, written into the cards of the nets.")]
+Photographs = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Where the held-out photographs are.")
+]
 Parts = Mapping[str, Callable[[], list[Figure]]]
 """What to measure, by the name it has in the report."""
 
@@ -67,9 +77,21 @@ def engine(
 
 
 @bench_app.command()
-def preview(json: Json = False, quick: Quick = False) -> None:
+def preview(
+    json: Json = False, quick: Quick = False, quality: Quality = False, sheet: Sheet = None,
+    keep: Keep = False, photographs: Photographs = Path("jobs/pictures"),
+) -> None:  # fmt: skip
     """Measure previews: the net alone, and round trips to a farm (one is started if none runs)."""
-    _report({"preview": _preview(quick)}, json)
+    if not (quality or sheet or keep):
+        _report({"preview": _preview(quick)}, json)
+        return
+
+    def measure() -> list[Figure]:
+        from farm.cli import bench_quality
+
+        return bench_quality.figures(photographs, sheet, keep=keep)
+
+    _report({"quality": measure}, json)
 
 
 @bench_app.command()
@@ -82,6 +104,12 @@ def queue(json: Json = False, quick: Quick = False, postgres: Postgres = None) -
 def route(json: Json = False, quick: Quick = False) -> None:
     """Measure routing: decisions, plans against the optimum, and policies in simulation."""
     _report({"route": _route(quick)}, json)
+
+
+@bench_app.command()
+def quotes(json: Json = False, quick: Quick = False) -> None:
+    """Measure quotes: small prints through the dispatcher, each against what it was quoted."""
+    _report({"quotes": _quotes(quick)}, json)
 
 
 @bench_app.command()
@@ -150,6 +178,15 @@ def _route(quick: bool) -> Callable[[], list[Figure]]:
         from farm.cli import bench_route
 
         return bench_route.figures(quick=quick)
+
+    return measure
+
+
+def _quotes(quick: bool) -> Callable[[], list[Figure]]:
+    def measure() -> list[Figure]:
+        from farm.cli import bench_quotes
+
+        return bench_quotes.figures(settings.load(), quick=quick)
 
     return measure
 

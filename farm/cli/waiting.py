@@ -75,6 +75,8 @@ def _asked(job: JobRecord) -> list[str]:
             "it is being cancelled: its worker stops after this iteration; "
             f"'farm cancel {job.id} --now' does not wait for it."
         ]
+    if job.state is JobState.PAUSED and job.reason:
+        return [f"it was put aside: {job.reason}"]
     if job.state is JobState.PAUSED:
         return [f"it is paused; 'farm resume {job.id}' lets it go on."]
     if job.pause_requested:

@@ -11,7 +11,6 @@ from farm.route.learning import HALF_LIFE_DAYS, corrected
 from farm.spec.cost import Exposure, Pace
 
 FRESH_SECONDS = 15.0
-"""For so long what was learnt is not looked up again."""
 RUNS = 40
 """Of each pool and extractor; the weight of older ones is below a hundredth."""
 DAY = 86_400.0
@@ -34,10 +33,17 @@ class Learner:
 
     Args:
         pools: what the catalogue and the cluster say there is.
+        fresh: seconds for which what was learnt is not looked up again.
     """
 
-    def __init__(self, pools: Callable[[], Sequence[Pool]], seen: Seen, clock: Clock) -> None:
-        self._pools, self._seen, self._clock = pools, seen, clock
+    def __init__(
+        self,
+        pools: Callable[[], Sequence[Pool]],
+        seen: Seen,
+        clock: Clock,
+        fresh: float = FRESH_SECONDS,
+    ) -> None:
+        self._pools, self._seen, self._clock, self._fresh = pools, seen, clock, fresh
         self._plain: tuple[Pool, ...] = ()
         self._known: tuple[Pool, ...] = ()
         self._looked = float("-inf")
@@ -46,7 +52,7 @@ class Learner:
         """The pools; the same objects for as long as nothing has changed."""
         plain, now = tuple(self._pools()), self._clock.now()
         # A clock that jumps back must not keep what was learnt from being looked up.
-        if plain != self._plain or not 0 <= now - self._looked < FRESH_SECONDS:
+        if plain != self._plain or not 0 <= now - self._looked < self._fresh:
             found = self._learnt(plain, now)
             self._known = self._known if found == self._known else found
             self._plain, self._looked = plain, now

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from farm.cli import bench_route
+from farm.cli import bench_quotes, bench_route
 from farm.cli.bench_preview import SIZES, round_trips
 from farm.cli.figures import Figure, show
 from farm.client import Client
@@ -38,6 +38,19 @@ def test_routing_is_measured(farm: Farm, capsys: Captured, monkeypatch: pytest.M
     assert found["regret: orders every minute"]["value"] >= -1e-9
     assert set(found["simulated: cost"]["ratios"]) >= {"of_cheapest-per-hour", "of_first-fit"}
     assert found["simulated: over a cap"]["value"] >= 0
+
+
+def test_quotes_are_measured(farm: Farm, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FARM_MODELS")
+    monkeypatch.setattr(bench_quotes, "QUICK", bench_quotes.Sizes((32,), ("draft",), 1, 1))
+    assert farm("bench", "quotes", "--quick", "--json") == 0
+    captured = capsys.readouterr()
+    error, covered, first = json.loads(captured.out)["quotes"]
+    assert error["value"] >= 0
+    assert error["note"].startswith("of 1, the worst ")
+    assert covered["note"].endswith(" of 1")
+    assert "not calibrated" in first["note"]
+    assert len(captured.err.splitlines()) == 2
 
 
 def test_previews_without_the_net_are_a_row_that_says_so(farm: Farm, capsys: Captured) -> None:
