@@ -29,7 +29,7 @@ check: setup  ## Lint, format, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup  ## Measure this machine: engine, preview, queue
+bench: setup  ## Measure this machine: engine, preview, queue, routing
 	$(BIN)/farm bench all
 
 chaos: setup  ## Kill things and see that nothing is lost (hours; see docs/chaos.md)

@@ -108,7 +108,7 @@ def _regrets(sizes: Sizes) -> list[Figure]:
         regrets = [100 * run.regret for run in runs]
         missed = sum(run.missed for run in runs)
         found.append(
-            Figure(name=f"regret: {name}", value=statistics.mean(regrets), unit="%",
+            Figure(name=f"regret: {name}", value=round(statistics.mean(regrets), 6) + 0.0, unit="%",
                    note=f"worst {max(regrets):.1f} %, {missed} missed; {note}")
         )  # fmt: skip
     return found
