@@ -22,7 +22,15 @@ def read(path: Path) -> Job:
 
 def test_the_job_files_are_these() -> None:
     names = [path.stem for path in FILES]
-    assert names == ["brand-style", "preview", "print-1024", "print-a3", "print-a4", "print-options"]
+    assert names == [
+        "brand-style",
+        "preview",
+        "print-1024",
+        "print-a0",
+        "print-a3",
+        "print-a4",
+        "print-options",
+    ]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
