@@ -14,6 +14,7 @@ from farm.route.simulate.door import admitted
 from farm.route.simulate.fleet import fleet
 from farm.route.simulate.generate import Extent, generate
 from farm.route.simulate.physics import Physics
+from farm.route.simulate.report import outcomes
 from farm.route.simulate.site import KEEP_WARM
 from farm.route.simulate.trace import Change
 from farm.route.ways import Board, weigh
@@ -123,6 +124,23 @@ def test_a_queue_waits_for_what_is_cheap_only_while_its_deadline_allows() -> Non
     assert sorted(patient.ended.tolist()) == pytest.approx([1000, 2000])
     pressed = run(trace(pools, WORKS, [Order(0, "long"), Order(0, "long", due=1500.0)]))
     assert pressed.ended.tolist() == pytest.approx([1000, 1000])
+
+
+def test_figures_are_those_of_the_orders() -> None:
+    orders = [
+        Order(0, "short", due=125), Order(0, "long", due=1500), Order(0, "short", budget=0.09),
+        Order(0, "long", budget=0.12, project=1), Order(5000, "short"),
+    ]  # fmt: skip
+    given = trace([ONE.model_copy(update={"boot_seconds": 130.0})], WORKS, orders, caps=(None, 0.01))
+    (one,) = outcomes([run(given, "first-fit")])
+    # The first is 110 s late, for a boot was in its way; the second waits for it and is in time.
+    assert (one.orders, one.refused, one.done, one.deadlines) == (5, 2, 3, 2)
+    assert (one.missed, one.missed_soon, one.misses) == (1, 1, 0.5)
+    assert one.late_p95 == pytest.approx(110)
+    assert one.ready_p50 == pytest.approx(235)
+    assert one.usd == pytest.approx(one.usd_alike)
+    assert one.usd == pytest.approx(0.235 + 1.005 + 0.235 + 2 * KEEP_WARM * 0.001)
+    assert one.starting_usd == pytest.approx(2 * 0.135 + 0.005)
 
 
 def test_the_front_door_asks_what_the_router_would() -> None:

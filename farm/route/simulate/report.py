@@ -30,6 +30,9 @@ class Outcome(Value):
     )
     deadlines: int = Field(description="Feasible ones, of orders that were not parked.")
     missed: int
+    missed_soon: int = Field(
+        description="Of the missed, those that were due sooner than a machine boots."
+    )
     misses: float = Field(description="Share of the deadlines.")
     late_p95: float = Field(description="Of those that missed theirs, by how much; 95th percentile.")
     wait_mean: float = Field(description="From the order to the first accelerator.")
@@ -87,6 +90,7 @@ def outcome(record: Record, alike: Flags, wall: float = 0.0) -> Outcome:
         usd_alike=share * (spent + record.idle_usd),
         deadlines=int(timed.sum()),
         missed=int(late.sum()),
+        missed_soon=int((late & (orders.due - orders.at < _boot(record))).sum()),
         misses=float(late.sum() / max(1, timed.sum())),
         late_p95=_quantile((ended - np.where(late, orders.due, 0.0))[late & done], 0.95),
         wait_mean=float(waits[done].mean()) if done.any() else 0.0,
@@ -103,6 +107,10 @@ def outcome(record: Record, alike: Flags, wall: float = 0.0) -> Outcome:
         **_use(record),
         wall_seconds=wall,
     )
+
+
+def _boot(record: Record) -> float:
+    return max(pool.boot_seconds for pool in record.trace.pools)
 
 
 def _caps(record: Record) -> dict[str, float]:
