@@ -13,13 +13,14 @@ import threading
 from collections.abc import Callable
 
 from farm.dispatch.bookkeeper import Bookkeeper
-from farm.dispatch.desk import Desk, devices_of, eased, settle
+from farm.dispatch.desk import Desk, eased, settle
 from farm.dispatch.notice import Notice, fits
 from farm.dispatch.past import history_of, rerouted, tried_pools
 from farm.dispatch.ports import Run, Stop
 from farm.dispatch.purse import OverCap
 from farm.dispatch.quotes import ranks_of
 from farm.dispatch.retry import Cause, History, cause_of, conditions, decide, reason_of
+from farm.dispatch.room import routed
 from farm.engine.manifest import blobs_of
 from farm.errors import FarmError, StaleLease, Unavailable
 from farm.spec.event import Checkpointed, Done, Event, Progress, Rendition, Routed, Started
@@ -132,28 +133,18 @@ class Attempt:
         avoid = self._avoid()
         chosen = conditions(history, avoid)
         tried = tried_pools(desk.queue, self.lease) if chosen.elsewhere else frozenset()
-        decision = rerouted(
-            desk.route(self.lease), lambda pool: pool not in tried, "memory ran out before"
-        )
-        self._decision = decision = self._with_room(decision, avoid)
+
+        def route(lease: Lease) -> Decision:
+            return rerouted(desk.route(lease), lambda pool: pool not in tried, "memory ran out before")
+
+        decision = routed(self.lease, route, lambda pool: desk.runner.together(pool, avoid))
+        self._decision = decision
         self.pool = decision.chosen.pool
         if ranks_of(self.lease.spec) is None:
             self.takes = decision.chosen.devices
         self._books.begin(decision)
         desk.queue.record(self.lease, Routed(task=self.lease.task, decision=decision))
         return desk.runner.start(eased(self.lease, chosen), decision, chosen)
-
-    def _with_room(self, decision: Decision, avoid: frozenset[str]) -> Decision:
-        """The decision, where its pool cannot take the task moved to the best that can.
-
-        A task that has begun already makes do with fewer devices than it asks for.
-        """
-        options = [decision.chosen, *decision.alternatives]
-        most = {one.pool: self._desk.runner.together(one.pool, avoid) for one in options}
-        left = max(1, *most.values()) if self.lease.attempt > 1 else float("inf")
-        wanted = {one.pool: min(devices_of(self.lease, one), left) for one in options}
-        why = f"no machine of {decision.chosen.pool} can take it"
-        return rerouted(decision, lambda pool: most[pool] >= wanted[pool], why)
 
     def _follow(self, run: Run) -> str:
         try:
