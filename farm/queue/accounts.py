@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 from farm.errors import InvalidInput, Refused
+from farm.queue.books import blank
 from farm.queue.money import day_of, dollars, first_day, micros
 from farm.queue.money_facts import CapRow, CostFilter
 from farm.queue.transactions import Transactions
@@ -65,10 +66,7 @@ class Accounts(Transactions):
         """
         with self._reading() as ledger:
             job = ledger.job(job_id)
-            row = ledger.books.cost(job_id)
-        if row is not None:
-            return row.record()
-        return JobCost(job=job.id, project=job.project, feature=job.record().spec.kind)
+            return (ledger.books.cost(job_id) or blank(job)).record()
 
     def runs(self, job_id: str) -> list[RunCost]:
         """A job's attempts that were routed, each with its prediction, oldest first.

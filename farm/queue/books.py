@@ -85,14 +85,14 @@ class Books:
             Refused: its project cannot bear it.
         """
         offer.admits(self.account(job.project), offer.quoted.p90_usd)
-        self._costs[job.id] = _blank(job).with_quote(offer.quoted)
+        self._costs[job.id] = blank(job).with_quote(offer.quoted)
 
     def begin(self, job: JobRow, task: TaskRow, decision: Decision) -> None:
         """Note what a leased task's attempt runs on, from now on and at its price."""
         assert task.token is not None
         chosen, cost = decision.chosen, self.cost(job.id)
         if cost is None:
-            self._costs[job.id] = cost = _blank(job)
+            self._costs[job.id] = cost = blank(job)
         hourly = chosen.usd_per_hour
         if hourly is None:
             hourly = 3600 * chosen.p50_usd / chosen.p50_seconds if chosen.p50_seconds else 0.0
@@ -146,12 +146,12 @@ class Books:
     def hold(self, job: JobRow, more_usd: float) -> None:
         """Reserve so much more for a job."""
         if more_usd > 0:
-            cost = self.cost(job.id) or _blank(job)
+            cost = self.cost(job.id) or blank(job)
             self._costs[job.id] = replace(cost, reserved=cost.reserved + micros(more_usd))
 
     def park(self, job: JobRow, reason: str, wanted_usd: float) -> None:
         """Note that a job is put aside, and what it would have to reserve to go on."""
-        cost = self.cost(job.id) or _blank(job)
+        cost = self.cost(job.id) or blank(job)
         self._costs[job.id] = replace(cost, parked=reason, wanted=micros(wanted_usd))
 
     def unpark(self, job_id: str, *, reserve: bool) -> None:
@@ -182,6 +182,7 @@ class Books:
             self._spent[run.project, day_of(self._now)] += spent
 
 
-def _blank(job: JobRow) -> CostRow:
+def blank(job: JobRow) -> CostRow:
+    """The cost of a job that has neither a quote nor run."""
     feature = labels(job).get(FEATURE) or str(json.loads(job.spec)["kind"])
     return CostRow(job.id, job.project, label_key(feature))

@@ -9,15 +9,16 @@ from dispatch_cases import SECONDS_PER_EVENT, Bench, Here, midway, once, raises
 
 from farm.clock import ManualClock
 from farm.dispatch.learner import FRESH_SECONDS, Learner
+from farm.dispatch.purse import OverCap, Purse
 from farm.dispatch.retry import WorkerLost
 from farm.dispatch.tally import Tally
 from farm.queue import MemoryQueue, Offer
 from farm.route import caps
 from farm.route.accelerator import Pool
 from farm.route.calibration import local_pools
-from farm.spec import Event, JobState
+from farm.spec import Decision, Event, Job, JobState, Option, parse_job
 from farm.spec.cost import Pace, Quoted
-from farm.spec.event import Adjusted, Checkpointed, Done, Progress
+from farm.spec.event import Adjusted, Checkpointed, Done, Progress, Routed
 
 
 def dear(bench: Bench, usd_hour: float = 3600.0) -> None:
@@ -32,6 +33,11 @@ def progress(scale: int, iteration: int, share: float) -> Progress:
         task="t", attempt=1, scale=scale, scales=2, width=8, height=8, iteration=iteration,
         iterations=10, loss=1.0, share=share,
     )  # fmt: skip
+
+
+def a_job() -> Job:
+    spec = {"farm": 1, "kind": "print", "content": "a.png", "styles": [{"name": "waves"}]}
+    return parse_job({**spec, "output": {"long_edge": 64}})
 
 
 def resubmit(bench: Bench, p90: float) -> None:
@@ -153,6 +159,39 @@ def test_what_holds_nothing_does_not_begin_where_nine_tenths_are_spent(bench: Be
     bench.queue.set_cap("default", None)
     bench.finish(dispatcher)
     assert bench.queue.job("j2").state is JobState.DONE
+
+
+def test_many_that_outgrow_their_quotes_pass_a_cap_by_one_interval_of_one_of_them() -> None:
+    """Each second costs each of them a dollar; they keep a checkpoint every five, one after another."""
+    clock, interval, cap = ManualClock(), 5.0, 100.0
+    queue = MemoryQueue(clock)
+    queue.set_cap("default", cap)
+    way = Option(
+        pool="local", accelerator="cpu", p50_seconds=4, p90_seconds=8, p50_usd=4, p90_usd=8,
+        usd_per_hour=3600.0, checkpoint_seconds=interval,
+    )  # fmt: skip
+    quoted = Quoted(pool="local", p50_seconds=4, p90_seconds=8, p50_usd=4, p90_usd=8)
+    running = {}
+    for number in range(4):
+        queue.add(f"j{number}", a_job(), offer=Offer(quoted, caps.accept))
+        lease = queue.claim("w", 1e6)
+        assert lease is not None
+        queue.record(lease, Routed(task=lease.task, decision=Decision(chosen=way, reason="only")))
+        running[lease.task] = lease
+    while running:
+        for lease in list(running.values()):
+            clock.advance(interval / 4)
+            mark = Checkpointed(task=lease.task, attempt=1, blob="c" * 64, scale=1, iteration=1)
+            queue.checkpoint(lease, mark)
+            try:
+                Purse(queue, lease).go_on(way, interval, left=1000.0)
+            except OverCap as over:
+                queue.park(lease, over.message, over.wanted)
+                del running[lease.task]
+    account = queue.account("default")
+    assert cap - 4 * interval < account.spent_usd <= cap + interval
+    assert account.reserved_usd <= interval
+    assert {job.state for job in queue.jobs()} == {JobState.PAUSED}
 
 
 def test_who_cancels_a_print_that_is_being_parked_cancels_it(bench: Bench) -> None:

@@ -123,7 +123,8 @@ def test_two_attempts_cost_what_both_took(case: Case) -> None:
 
 
 def test_what_was_never_routed_has_no_price(case: Case) -> None:
-    case.add()
+    case.add(labels={"feature": "hero"})
+    assert case.queue.cost("j1").feature == "hero"
     case.clock.advance(3)
     assert case.queue.complete(case.claim(), Done(usd=0.5)).usd == 0.5
     assert case.queue.cost("j1").quoted is None
