@@ -48,6 +48,7 @@ Checkpoint = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Models folder; default: the one in use.")
 ]
+Into = Annotated[Path | None, typer.Option("--out", help="Models folder; default: the one in use.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -154,7 +155,7 @@ def style(  # options of a command
     base: Annotated[str, typer.Option(help="The any-style net to begin with.")] = "farm-preview",
     photographs: Photographs = Path("jobs/pictures"), steps: Steps = None, batch: Batch = None,
     side: Side = None, seed: Seed = None, device: Device = None, workers: Workers = None,
-    checkpoint: Checkpoint = None, out: Out = None,
+    checkpoint: Checkpoint = None, out: Into = None,
 ) -> None:  # fmt: skip
     """Train a preview net of one style, from an any-style net on: a matter of minutes."""
     from farm.engine.models import TEXTURE, load_extractor, load_preview_net
