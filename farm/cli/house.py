@@ -47,6 +47,7 @@ class CatalogueCards:
 
 def build_gateway(handle: Any) -> Any:
     """The gateway's ASGI app on this process's settings; called in the ingress replica."""
+    import farm.imaging  # noqa: F401 — or the first request would wait for its libraries
     from farm.gateway.app import create_app
     from farm.tiers.pools import pools
     from farm.tiers.view import ClusterView

@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-FIRST_GUESS = 2e-7
-"""Seconds per pixel until the first answer: a preview of 512 × 512 in 50 ms."""
+FIRST_GUESS = 3.4e-7
+"""Seconds per pixel until the first answer, as on two cores (docs/benchmarks.md)."""
+_JUMP = 4.0
+"""An answer counts for at most so many times what it was expected to take: the first one of a process
+that has just begun, or one stall, is not how the farm is; several in a row are, and soon believed."""
 _MEMORY = 0.9
 """What an answer weighs against the next one: about the last ten of them count."""
 
@@ -50,7 +53,8 @@ class Backlog:
         try:
             yield
             self._tick()
-            self._busy = self._busy * _MEMORY + self._unpaid
+            took = min(self._unpaid, _JUMP * work * self.seconds_per_pixel)
+            self._busy = self._busy * _MEMORY + took
             self._pixels = self._pixels * _MEMORY + work
             self._unpaid = 0.0
         finally:

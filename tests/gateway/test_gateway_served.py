@@ -13,6 +13,7 @@ import pytest
 from farm.clock import ManualClock
 from farm.errors import Busy, NotFound, Refused, Unavailable
 from farm.gateway import create_app
+from farm.gateway.backlog import FIRST_GUESS, Backlog
 from farm.gateway.orders import Nets, PreviewAnswer, PreviewOrder
 from farm.gateway.served import Served
 from farm.gateway.testing import EchoPreviews, blank_png, in_memory
@@ -22,7 +23,7 @@ from farm.store import BlobStore
 from farm.store.shelf import Shelf
 
 ORDER = PreviewOrder(b"content", b"style", size=512)
-SECONDS = (512 * 512 + RULES.fixed) * 2e-7
+SECONDS = (512 * 512 + RULES.fixed) * FIRST_GUESS
 """What such an order is taken to cost before anything was measured."""
 
 
@@ -215,7 +216,7 @@ def test_the_light_net_is_asked_for_before_anybody_is_refused(house: House) -> N
     async def run() -> None:
         previews = echo(light=0.01)
         served = house.served(previews)
-        served._backlog.pixels = 0.69 / 2e-7
+        served._backlog.pixels = RULES.patience / FIRST_GUESS - 50_000
         answer = await served.preview(ORDER)
         assert (answer.rung, previews.orders[-1].light) == ("light", True)
         assert answer.degraded.startswith("made by the light net")
@@ -272,6 +273,25 @@ def test_the_pace_is_measured_over_the_time_with_work(house: House) -> None:
         assert served._backlog.seconds_per_pixel == pytest.approx(expected)
 
     asyncio.run(run())
+
+
+def test_one_stall_is_not_believed_and_several_are() -> None:
+    clock = ManualClock()
+    backlog = Backlog(clock.now)
+
+    def answer(seconds: float) -> float:
+        with backlog.of(100_000):
+            clock.advance(seconds)
+        return backlog.seconds_per_pixel / FIRST_GUESS
+
+    assert answer(11.0) == pytest.approx(4.0)
+    for _ in range(20):
+        usual = answer(100_000 * FIRST_GUESS)
+    assert usual < 1.5
+    assert answer(11.0) < 2.0
+    for _ in range(40):
+        slow = answer(0.5)
+    assert slow == pytest.approx(0.5 / 100_000 / FIRST_GUESS, rel=0.05)
 
 
 def test_stages_over_their_budget_are_counted(house: House) -> None:

@@ -55,6 +55,12 @@ def test_who_is_refused_hears_when_there_would_be_room() -> None:
     assert grant(WISH, waiting(0.9, 0.25), RULES).retry_after == pytest.approx(0.415625)
 
 
+def test_a_farm_too_slow_for_its_own_patience_still_makes_one_at_a_time() -> None:
+    slow = Standing(backlog=1000.0, seconds_per_pixel=1e-3)
+    assert grant(WISH, slow, RULES).retry_after == pytest.approx(1.0)
+    assert grant(WISH, replace(slow, backlog=0.0), RULES).rung == "full"
+
+
 def test_an_idle_farm_makes_what_was_asked_for_however_large() -> None:
     assert grant(Wish(edge=2048), IDLE, RULES).rung == "full"
     assert grant(Wish(edge=2048, deadline=3.0), IDLE, RULES).rung == "smaller"
