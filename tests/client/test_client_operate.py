@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from farm.errors import IllegalTransition, InvalidInput, NotFound
 from farm.gateway import create_app
 from farm.gateway.ports import Services
 from farm.gateway.testing import in_memory, listening, wave_job
-from farm.spec.event import Artefact, Done, Started
+from farm.spec import Decision, Option
+from farm.spec.event import Artefact, Done, Routed, Started
 from farm.spec.farm import FarmView, Project
 
 SPEC = wave_job(labels={"shot": "sq010"})
@@ -48,6 +50,30 @@ def test_shares(client: Client) -> None:
     assert client.projects() == [set_to]
     with pytest.raises(InvalidInput, match="weight"):
         client.set_project("ads", weight=-1)
+
+
+def test_caps_and_costs(services: Services, client: Client) -> None:
+    capped = client.set_cap("ads", 2.5, period="week")
+    assert (capped.cap_usd, capped.period, capped.weight) == (2.5, "week", 1.0)
+    services.queue.add("mine", wave_job(labels={"shot": "sq010"}, project="ads"))
+    lease = services.queue.claim("w1", 30)  # type: ignore[attr-defined]
+    way = Option(
+        pool="spot", accelerator="card", p50_seconds=4, p90_seconds=8, p50_usd=4, p90_usd=8,
+        usd_per_hour=3600.0,
+    )  # fmt: skip
+    routed = Routed(task=lease.task, decision=Decision(chosen=way, reason="only"))
+    services.queue.record(lease, routed)  # type: ignore[attr-defined]
+    services.clock.advance(3)  # type: ignore[attr-defined]
+    services.queue.complete(lease, Done())  # type: ignore[attr-defined]
+    today = date(2027, 1, 15)
+    (line,) = client.costs("pool", since=today, until=today, project="ads", tag=("shot", "sq010"))
+    assert (line.key, line.usd, line.attempts) == ("spot", 3.0, 1)
+    assert client.costs(since=date(2027, 1, 16)) == []
+    cost = client.job("mine").cost()
+    assert (cost.spent_usd, cost.quoted, [run.pool for run in cost.runs]) == (3.0, None, ["spot"])
+    assert client.set_cap("ads", None).cap_usd is None
+    with pytest.raises(InvalidInput, match="cap_usd"):
+        client.set_cap("ads", -1.0)
 
 
 def test_nodes(services: Services, client: Client) -> None:
@@ -96,6 +122,8 @@ def test_asyncio_can_do_the_same(services: Services) -> None:
         async with AsyncClient(url) as client:
             assert (await client.farm()).jobs["queued"] == 1
             assert (await client.set_project("ads", max_running=0)).max_running == 0
+            assert (await client.set_cap("ads", 5.0)).cap_usd == 5.0
+            assert await client.costs("day") == []
             assert [project.name for project in await client.projects()][-1:] == ["default"]
             assert await client.nodes() == []
             with pytest.raises(NotFound):
