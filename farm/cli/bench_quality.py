@@ -22,9 +22,8 @@ from farm.engine.blend import blend
 from farm.engine.extractor import Extractor
 from farm.engine.measure.closing import Paint, Quality, Subject, Trial, quality, trials
 from farm.engine.models import LIGHT, PREVIEW, TEXTURE, load_extractor, load_preview_net
-from farm.engine.precision import forward_seconds
+from farm.engine.precision import NAMES, forward_seconds
 from farm.engine.preview_net import PreviewNet
-from farm.engine.processor import processor_has_bfloat16
 from farm.engine.recipe import recipe_for
 from farm.engine.style_code import encode_style
 from farm.engine.styles import Style
@@ -99,10 +98,8 @@ def figures(photographs: Path, sheet: Path | None, *, keep: bool) -> list[Figure
 def candidates(
     catalogue: Catalogue, model: str, extractor: Extractor, device: torch.device
 ) -> Iterator[Candidate]:
-    """The net in float32, and in bfloat16 where convolutions are done in it."""
+    """The net in float32, and in bfloat16 even where a processor only imitates it: that looks alike."""
     net = load_preview_net(catalogue, model, device)
-    able = device.type != "cpu" or processor_has_bfloat16()
-    kinds = {"float32": torch.float32} | ({"bfloat16": torch.bfloat16} if able else {})
     steer = torch.zeros(1, net.modulation_size, device=device)
 
     def forward(picture: Tensor, modulation: None, kind: torch.dtype) -> Tensor:
@@ -111,8 +108,8 @@ def candidates(
             answer: Tensor = net(shown, steer if modulation is None else modulation)
             return answer
 
-    seconds = forward_seconds(forward, device, list(kinds.values()))
-    for name, kind in kinds.items():
+    seconds = forward_seconds(forward, device, list(NAMES.values()))
+    for name, kind in NAMES.items():
         yield Candidate(model, name, painter(net, extractor, kind), seconds[kind])
 
 

@@ -19,7 +19,7 @@ from farm.catalog.catalogue import Catalogue
 from farm.dispatch.pictures import tensor
 from farm.engine.blend import blend
 from farm.engine.colour_match import tint
-from farm.engine.models import PREVIEW, load_extractor, load_preview_net
+from farm.engine.models import PREVIEW, load_extractor, load_preview_net, released
 from farm.engine.precision import fastest_forward, name_of
 from farm.engine.resample import resample
 from farm.engine.style_code import StyleCode, encode_style
@@ -85,7 +85,7 @@ class Previewer:
         self._net = load_preview_net(catalogue, model, device)
         self._codes: OrderedDict[str, StyleCode] = OrderedDict()
         self._lock = Lock()
-        self._precision = precision or fastest_forward(self._pass, device)
+        self._precision = precision or fastest_forward(self._pass, device, released(card, device))
 
     def prepare(
         self, content: bytes | Path, style: bytes | Path | str, size: int, strength: float

@@ -12,6 +12,7 @@ from farm.catalog.cards import ModelCard
 from farm.catalog.catalogue import Catalogue
 from farm.engine.extractor import Extractor
 from farm.engine.preview_net import PreviewNet
+from farm.engine.processor import processor_has_bfloat16
 from farm.engine.style_net import StyleNet
 from farm.errors import BadModel, NotFound
 
@@ -19,6 +20,8 @@ TEXTURE = "farm-texture"
 PREVIEW = "farm-preview"
 LIGHT = "farm-preview-light"
 VGG19 = "vgg19"
+MOST_LOST = 0.02
+"""Share of the way to a print's optimum that a net may lose by fewer digits."""
 
 
 def load_extractor(catalogue: Catalogue, name: str, device: torch.device) -> Extractor:
@@ -63,6 +66,18 @@ def load_preview_net(catalogue: Catalogue, name: str, device: torch.device) -> P
     fill(net, catalogue.weights(name), card)
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     return net.eval().requires_grad_(False)
+
+
+def released(card: ModelCard, device: torch.device) -> list[torch.dtype]:
+    """What a preview net may be computed in there.
+
+    In fewer digits only where its card says what they cost in quality, and that is next to nothing; and
+    never where the processor has no instructions for them, which makes them many times slower.
+    """
+    able = device.type != "cpu" or processor_has_bfloat16()
+    delta = card.quality.get("bfloat16_closed_delta")
+    good = delta is not None and delta >= -MOST_LOST
+    return [torch.float32, torch.bfloat16] if able and good else [torch.float32]
 
 
 def load_style_net(catalogue: Catalogue, name: str, device: torch.device) -> StyleNet:

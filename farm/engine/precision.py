@@ -113,10 +113,12 @@ def _paces(extractor: Extractor, kinds: Sequence[Precision], device: torch.devic
 
 
 def fastest_forward(
-    forward: Callable[[torch.Tensor, None, torch.dtype], torch.Tensor], device: torch.device
+    forward: Callable[[torch.Tensor, None, torch.dtype], torch.Tensor],
+    device: torch.device,
+    kinds: Sequence[torch.dtype] = tuple(NAMES.values()),
 ) -> torch.dtype:
-    """The dtype that ``forward(picture, None, dtype)`` is fastest in, at 256 × 256; warms it up too."""
-    seconds = forward_seconds(forward, device, list(NAMES.values()))
+    """Which of the dtypes ``forward(picture, None, dtype)`` is fastest in at 256²; warms it up too."""
+    seconds = forward_seconds(forward, device, kinds)
     return min(seconds, key=lambda kind: seconds[kind])
 
 

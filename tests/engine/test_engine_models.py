@@ -15,8 +15,9 @@ from torch import Tensor
 
 from farm.catalog import Catalogue, digest, write_card
 from farm.catalog.cards import ModelCard
+from farm.engine import models
 from farm.engine.extractor import Extractor
-from farm.engine.models import VGG19, fill, load_extractor, load_preview_net
+from farm.engine.models import VGG19, fill, load_extractor, load_preview_net, released
 from farm.engine.precision import NAMES, PRECISIONS, available, fastest_forward, name_of, precision
 from farm.engine.preview_net import PreviewNet
 from farm.errors import InvalidInput, NotFound, Unavailable
@@ -156,6 +157,21 @@ def test_what_a_device_was_built_for(
     monkeypatch.setattr("farm.engine.precision.processor_has_bfloat16", lambda: has)
     assert [kind.name for kind in available(CPU)] == names
     assert [kind.name for kind in available(torch.device("cuda"))] == list(PRECISIONS)
+
+
+@pytest.mark.parametrize("able", [True, False])
+@pytest.mark.parametrize(
+    ("delta", "good"), [(None, False), (-0.001, True), (0.01, True), (-0.2, False)]
+)
+def test_fewer_digits_are_released_by_what_the_card_says(
+    able: bool, delta: float | None, good: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(models, "processor_has_bfloat16", lambda: able)
+    said = {} if delta is None else {"bfloat16_closed_delta": delta}
+    net = write_model(tmp_path, "net", "preview", {}, {})
+    card = net.model_copy(update={"quality": said})
+    assert released(card, CPU) == [torch.float32, *([torch.bfloat16] if able and good else [])]
+    assert len(released(card, torch.device("cuda"))) == 1 + good
 
 
 def test_the_fastest_forward_is_found_by_running_it() -> None:
