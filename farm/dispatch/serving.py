@@ -19,7 +19,7 @@ from farm.catalog import procedural
 from farm.catalog.catalogue import Catalogue
 from farm.catalog.identity import identity
 from farm.dispatch.previews import Prepared, Previewer, PreviewResult
-from farm.engine.models import PREVIEW
+from farm.engine.models import LIGHT, PREVIEW
 from farm.errors import FarmError, NotFound, Unstable
 from farm.imaging.encode import encode
 from farm.imaging.picture import Picture
@@ -27,7 +27,6 @@ from farm.observe.metrics import Meter
 
 log = logging.getLogger("farm.dispatch")
 
-LIGHT = "farm-preview-light"
 WARM_SIDES = (256, 512)
 _PASSES = 3
 

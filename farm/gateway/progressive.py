@@ -19,6 +19,8 @@ from farm.gateway.served import Served
 
 TINY = 96
 """Long edge of the first version, in pixels."""
+PAGE_PATIENCE = 5.0
+"""Seconds within which the last of several styles is to be there, unless a deadline is given."""
 
 
 def frame(name: str, data: Mapping[str, Any]) -> bytes:
@@ -81,8 +83,10 @@ async def many(
 ) -> AsyncGenerator[bytes]:
     """The same picture in several styles, each as soon as it is there.
 
-    They are ordered at once, so that they go through the net together.
+    They are ordered at once, so that they go through the net together. A page of them fills by and by,
+    so each may wait longer than one that is asked for by itself, and not be turned away for the others.
     """
+    orders = [replace(order, deadline=order.deadline or PAGE_PATIENCE) for order in orders]
     running = [asyncio.create_task(_numbered(served, i, order)) for i, order in enumerate(orders)]
     try:
         for done in asyncio.as_completed(running):

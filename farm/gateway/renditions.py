@@ -13,6 +13,8 @@ from farm.spec.event import Artefact, Rendition
 log = logging.getLogger("farm.gateway")
 
 LONG_EDGE = 512
+PATIENCE = 5.0
+"""Seconds that a first rendition may wait: nobody watches for it as for a preview."""
 _SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 
@@ -54,7 +56,9 @@ class FirstRenditions:
         main = max(job.styles, key=lambda style: style.weight)
         style = main.name if main.name is not None else self._bytes(main.image or "")
         size = min(LONG_EDGE, max(job.output.size(content)))
-        return PreviewOrder(self._bytes(job.content), style, size, job.quality.strength, content)
+        return PreviewOrder(
+            self._bytes(job.content), style, size, job.quality.strength, content, deadline=PATIENCE
+        )
 
     def _bytes(self, reference: str) -> bytes:
         return self._services.store.get(refs.blob_of(reference) or "")

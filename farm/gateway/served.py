@@ -157,7 +157,5 @@ def _refusal(granted: Grant, order: PreviewOrder) -> FarmError:
             f"{field}: {granted.reason}, and no preview can be made within that; allow more.",
             field=field,
         )
-    return Busy(
-        f"previews: {granted.reason}; try again in {granted.retry_after:.1f} s.",
-        retry_after=granted.retry_after,
-    )
+    after = max(0.1, granted.retry_after)
+    return Busy(f"previews: {granted.reason}; try again in {after:.1f} s.", retry_after=after)

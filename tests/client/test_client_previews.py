@@ -89,6 +89,24 @@ def test_several_styles_at_once_come_in_their_order(tmp_path: Path) -> None:
     assert (found[0].fidelity, found[0].degraded) == ("light", "for a test")
 
 
+def test_a_page_of_styles_is_not_turned_away_for_its_own_sake(tmp_path: Path) -> None:
+    class Together(EchoPreviews):
+        """Answers nobody before all are there."""
+
+        gate = asyncio.Event()
+
+        async def preview(self, order: PreviewOrder) -> PreviewAnswer:
+            answer = await super().preview(order)
+            if len(self.orders) == 24:
+                self.gate.set()
+            await asyncio.wait_for(self.gate.wait(), 20)
+            return answer
+
+    with listening(create_app(in_memory(tmp_path, previews=Together()))) as url, Client(url) as client:
+        found = client.previews(CONTENT, ["wave"] * 24, size=256)
+    assert {(one.fidelity, one.width) for one in found} == {("full", 256)}
+
+
 def test_an_answer_cut_short_is_no_answer() -> None:
     def half(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=b"event: rendition\ndata: {", request=request)

@@ -14,7 +14,8 @@ from farm.catalog.cards import ModelCard as Card
 from farm.catalog.cards import digest, read_card, write_card
 from farm.catalog.identity import watched
 from farm.dispatch.previews import Previewer
-from farm.dispatch.serving import LIGHT, Painted, Request, Serving
+from farm.dispatch.serving import Painted, Request, Serving
+from farm.engine.models import LIGHT
 from farm.errors import BadModel, Unstable
 from farm.imaging.decode import inspect
 from farm.imaging.limits import Limits
