@@ -45,7 +45,7 @@ _WIDTH = 1800
 class Sample:
     """What is measured on: generated contents beside the held-out photographs, and styles."""
 
-    scenes: int = 4
+    scenes: int = 2
     styles: int = 20
     iterations: int = 200
     side: int = SIDE

@@ -70,12 +70,17 @@ def _remote(content: Path, style: str, out: Path, size: int, strength: float) ->
 def _local(content: Path, style: str, out: Path, size: int, strength: float) -> dict[str, Any]:
     from farm.catalog import Catalogue, models_folder
     from farm.dispatch.previews import local_preview
+    from farm.dispatch.style_preview import is_style_net, style_net_preview
     from farm.imaging import encode
 
     catalogue = Catalogue(models_folder(settings.load()))
-    picture = local_preview(content, _style_picture(style, catalogue), size, strength, catalogue)
+    if not Path(style).exists() and is_style_net(style, catalogue):
+        model, picture = style, style_net_preview(content, style, size, strength, catalogue)
+    else:
+        source = _style_picture(style, catalogue)
+        model, picture = "farm-preview", local_preview(content, source, size, strength, catalogue)
     encode(picture, out, format=FORMATS[out.suffix.lower()], bits=8)
-    return {"width": picture.width, "height": picture.height, "model": "farm-preview"}
+    return {"width": picture.width, "height": picture.height, "model": model}
 
 
 def _style_picture(style: str, catalogue: Catalogue) -> Path:

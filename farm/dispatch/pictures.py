@@ -28,6 +28,13 @@ def tensor(picture: Picture) -> Tensor:
     return torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].contiguous()
 
 
+def at_size(picture: Picture, size: int) -> Picture:
+    """With ``size`` pixels along the long edge, and 16 at least along the other; without its alpha."""
+    share = size / max(picture.width, picture.height)
+    width, height = (max(16, round(edge * share)) for edge in (picture.width, picture.height))
+    return Picture(resize(picture.pixels, (width, height)))
+
+
 def content_picture(
     job: Job, load: Load, limits: Limits, size: tuple[int, int] | None = None
 ) -> Picture:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from farm.catalog.catalogue import Catalogue
-from farm.dispatch.pictures import tensor
+from farm.dispatch.pictures import at_size, tensor
 from farm.engine.blend import blend
 from farm.engine.colour_match import tint
 from farm.engine.models import PREVIEW, load_extractor, load_preview_net, released
@@ -29,7 +29,6 @@ from farm.imaging.decode import decode
 from farm.imaging.encode import encode, media_type
 from farm.imaging.limits import Limits
 from farm.imaging.picture import Picture
-from farm.imaging.resize import resize
 
 STYLE_EDGE = 512
 """Long edge that styles are looked at with, in pixels."""
@@ -101,15 +100,10 @@ class Previewer:
                 f"size: {size} is not within {SIZES[0]}-{SIZES[1]} pixels.", field="size"
             )
         began = perf_counter()
-        picture = decode(content, self._limits, field="content")
-        share = size / max(picture.width, picture.height)
-        small = resize(
-            picture.pixels,
-            (max(16, round(picture.width * share)), max(16, round(picture.height * share))),
-        )
+        small = at_size(decode(content, self._limits, field="content"), size)
         code = self._code(style)
         with torch.inference_mode():
-            pixels = tensor(Picture(small)).to(self._device)
+            pixels = tensor(small).to(self._device)
             tinted = tint(pixels, code.colour_mean, code.colour_covariance, strength)
             modulation = self._net.modulation(code, torch.tensor([strength], device=self._device))
         return Prepared(tinted, modulation, perf_counter() - began)
