@@ -79,6 +79,9 @@ def test_a_print_is_watched_to_its_end(farm: LiveFarm, tmp_path: Path) -> None:
     assert {"routed", "started", "progress", "rendition", "checkpointed"} <= set(found)
     assert found.count("started") == 1
     assert events[-1].usd > 0
+    cost = job.cost()
+    assert (cost.spent_usd, cost.reserved_usd) == (events[-1].usd, 0.0)
+    assert cost.quoted is not None
     assert soon(lambda: not psutil.pid_exists(rank_pid(events))), "the rank outlived its work"
     file = farm.client.download(events[-1].artefacts[0].blob, tmp_path / "final.tif")
     info = inspect(file)
