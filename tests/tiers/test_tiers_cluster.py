@@ -100,7 +100,7 @@ def test_what_runs_moves_when_a_dispatcher_of_another_version_takes_over(
     live.submit("version")
     seen = live.run("version", "progress", take_over)
     assert seen[-1].kind == "done"
-    assert causes(seen) == ["preempted"]
+    assert causes(seen) == ["moved"]
     assert resumed(seen)
     assert live.status()["pid"] != before
 
