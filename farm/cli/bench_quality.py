@@ -38,6 +38,7 @@ SIDE = 256
 """Long edge of contents and styles, in pixels."""
 SHOWN = 12
 """Trials on a sheet, evenly from the worst to the best."""
+EXACT = "float32"
 _WIDTH = 1800
 
 
@@ -91,7 +92,7 @@ def figures(photographs: Path, sheet: Path | None, *, keep: bool) -> list[Figure
         for name in nets:
             _write(catalogue, [one for one in found if one.model == name], results)
     if sheet is not None:
-        _save(pages(done, [one.name for one in found]), sheet)
+        _save(pages(done, [one.name for one in found if one.precision == EXACT]), sheet)
     return [figure for one in found for figure in _rows(one, results[one.name], found[0])]
 
 
@@ -198,7 +199,7 @@ def _write(catalogue: Catalogue, found: Sequence[Candidate], results: Mapping[st
     exact = results[found[0].name]
     said = dict(card.quality)
     for one in found:
-        got, prefix = results[one.name], "" if one.precision == "float32" else f"{one.precision}_"
+        got, prefix = results[one.name], "" if one.precision == EXACT else f"{one.precision}_"
         said |= {
             f"{prefix}closed_median": got.closed, f"{prefix}closed_worst_decile": got.worst_decile,
             f"{prefix}closed_beyond_palette": got.beyond_palette, f"{prefix}ssim": got.ssim,
@@ -212,7 +213,7 @@ def _write(catalogue: Catalogue, found: Sequence[Candidate], results: Mapping[st
 
 
 def pages(done: Sequence[Trial], names: Sequence[str]) -> Array:
-    """The sheet: trials from the worst to the best of the first net, ``(h, w, 3)`` in [0, 1]."""
+    """The sheet of the nets named: trials from the worst to the best of the first, ``(h, w, 3)``."""
     order = sorted(done, key=lambda trial: trial.closed(names[0]))
     places = np.unique(np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int))
     return np.concatenate([_row(order[place], names) for place in places])
@@ -230,6 +231,7 @@ def _row(trial: Trial, names: Sequence[str]) -> Array:
     cells = [
         Cell(picture[0].permute(1, 2, 0).cpu().numpy(), name, captions[name])
         for name, picture in trial.pictures.items()
+        if name in captions
     ]
     return contact_sheet(cells, width=_WIDTH, title=f"{trial.content} in {trial.style}")
 
