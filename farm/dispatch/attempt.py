@@ -19,10 +19,10 @@ from farm.dispatch.past import history_of, rerouted, tried_pools
 from farm.dispatch.ports import Run, Stop
 from farm.dispatch.purse import OverCap
 from farm.dispatch.quotes import ranks_of
-from farm.dispatch.retry import Cause, History, cause_of, conditions, decide, reason_of
+from farm.dispatch.retry import Cause, History, NoRoom, cause_of, conditions, decide, reason_of
 from farm.dispatch.room import routed
 from farm.engine.manifest import blobs_of
-from farm.errors import FarmError, StaleLease, Unavailable
+from farm.errors import FarmError, Refused, StaleLease, Unavailable
 from farm.spec.event import Checkpointed, Done, Event, Progress, Rendition, Routed, Started
 from farm.spec.record import Lease
 from farm.spec.routing import Decision
@@ -137,7 +137,11 @@ class Attempt:
         def route(lease: Lease) -> Decision:
             return rerouted(desk.route(lease), lambda pool: pool not in tried, "memory ran out before")
 
-        decision = routed(self.lease, route, lambda pool: desk.runner.together(pool, avoid))
+        try:
+            decision = routed(self.lease, route, lambda pool: desk.runner.together(pool, avoid))
+        except Refused as error:
+            # There was a way when it was accepted; machines come back, and prices fall.
+            raise NoRoom(f"{error.message.rstrip('.')}; the task waits.") from None
         self._decision = decision
         self.pool = decision.chosen.pool
         if ranks_of(self.lease.spec) is None:

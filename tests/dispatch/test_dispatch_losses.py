@@ -143,6 +143,22 @@ def test_memory_that_ran_out_is_planned_with_by_half(bench: Bench) -> None:
     assert bench.state() is JobState.DONE
 
 
+def test_an_accepted_job_waits_for_pools_that_have_gone(bench: Bench) -> None:
+    there = bench.pools
+    bench.pools = tuple
+    bench.submit()
+    dispatcher = bench.dispatcher()
+    dispatcher.tick()
+    (waiting,) = bench.events("retrying")
+    assert waiting.cause == "unavailable"
+    assert waiting.reason.startswith("routing: there is no pool to run 64×")
+    assert waiting.reason.endswith("; the task waits.")
+    bench.pools = there
+    bench.finish(dispatcher)
+    assert bench.state() is JobState.DONE
+    assert bench.queue.tasks("j1")[0].failures == 0
+
+
 def three_pools(bench: Bench) -> None:
     """The cheapest first: a, b, c."""
     (pool,) = bench.pools()
