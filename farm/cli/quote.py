@@ -10,6 +10,7 @@ import typer
 from farm.cli.connect import connect
 from farm.cli.options import MAKE, JobFile, Json, Overrides
 from farm.cli.out import emit, messages, say, table
+from farm.cli.plot import check
 from farm.cli.wishes import Deadline, MaxCost, wished
 from farm.spec import Option, Quote
 from farm.spec.words import duration, money
@@ -42,7 +43,7 @@ def quote(
     if plot is not None:
         from farm.cli import quote_plot
 
-        quote_plot.check(plot)
+        check(plot, "plot")
     with connect() as client:
         answer = client.quote(job)
     if plot is not None:

@@ -8,7 +8,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from farm.clock import SystemClock
-from farm.errors import InvalidInput, Unavailable
+from farm.errors import Unavailable
 from farm.spec import Option, Quote, Routing
 from farm.spec.words import duration, money
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Number = TypeVar("Number", int, float)
-SUFFIXES = (".png", ".svg", ".pdf")
 CHOSEN, FRONT, OTHER, LIMIT = "#c2410c", "#1d4ed8", "0.55", "#b91c1c"
 TIMES = {
     1: "1 s", 2: "2 s", 5: "5 s", 10: "10 s", 20: "20 s", 30: "30 s", 60: "1 min", 120: "2 min",
@@ -34,25 +33,6 @@ LETTERS = 125
 LEAST = 1e-6
 LEAST_SPAN = 8.0
 """From one end of an axis to the other, at least so many times."""
-
-
-def check(path: Path) -> None:
-    """Find out before the farm is asked that nothing could be drawn.
-
-    Raises:
-        InvalidInput: the path's ending is of no picture.
-        Unavailable: matplotlib is not here.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise InvalidInput(
-            f"--plot: {path.name!r} is no picture; end its name in {', '.join(SUFFIXES)}.", field="plot"
-        )
-    try:
-        import matplotlib  # noqa: F401  # only whether it is there
-    except ImportError:
-        raise Unavailable(
-            "--plot: matplotlib is not installed; run pip install 'style-farm[dev]'."
-        ) from None
 
 
 def draw(quote: Quote, routing: Routing, path: Path, name: str) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from farm.cli.options import OPERATE, Json
 from farm.cli.out import emit, messages, say, table
+from farm.cli.plot import check
 from farm.errors import InvalidInput
 from farm.spec.words import duration, money
 
@@ -61,10 +62,10 @@ def simulate(
     The farm's policy is the code that routes real jobs. Nothing is ordered and no farm is needed.
     """
     from farm.route.simulate import POLICIES, compare
-    from farm.route.simulate.plots import check, draw
+    from farm.route.simulate.plots import draw
 
     if plot is not None:
-        check(plot)
+        check(plot, "plot")
     chosen = _read(trace, generate) or _generated(
         generate or "", jobs, accelerators, days, seed, without or []
     )

@@ -60,7 +60,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("farm_events_streamed_total", "counter", "Job events sent to clients."),
     Metric("farm_sse_clients", "gauge", "Event streams open now."),
     Metric(
-        "farm_preview_seconds", "histogram", "A preview by stage: decode, wait, model, encode, and total.",
+        "farm_preview_seconds", "histogram",
+        "A preview by stage: decode, wait, model, encode, and total.",
         ("stage",), _BLINK,
     ),
     Metric(
@@ -78,7 +79,8 @@ METRICS: tuple[Metric, ...] = (
         ("stage",),
     ),
     Metric(
-        "farm_preview_over_budget_total", "counter", "Stages of previews that took longer than they may.",
+        "farm_preview_over_budget_total", "counter",
+        "Stages of previews that took longer than they may.",
         ("stage",),
     ),
     Metric(

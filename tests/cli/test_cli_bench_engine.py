@@ -16,6 +16,7 @@ from farm.cli.bench_engine import curves, exactness, memory, outcome, ranks, rep
 from farm.cli.bench_engine.bench import Bench, Machine, device_of, pairs, picture
 from farm.cli.bench_engine.extent import Extent
 from farm.cli.figures import Figure
+from farm.cli.plot import check
 from farm.engine.measure.growth import Trial
 from farm.engine.measure.pace import Effort, Pace
 from farm.engine.measure.race import Point
@@ -297,13 +298,13 @@ def test_curves_are_drawn_and_written_down(farm: Farm, capsys: Captured, tmp_pat
 
 def test_curves_need_a_picture_to_draw_into(farm: Farm, capsys: Captured) -> None:
     assert farm("bench", "engine", "--quick", "--curves", "curves.txt") == 2
-    assert "'curves.txt' is no picture; end its name in .png or" in capsys.readouterr().err
+    assert "'curves.txt' is no picture; end its name in .png," in capsys.readouterr().err
 
 
 def test_curves_need_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(Unavailable, match=r"matplotlib is not installed; run pip install"):
-        curves.check(Path("curves.png"))
+        check(Path("curves.png"), "curves")
 
 
 def test_devices_that_are_not_here_are_refused() -> None:

@@ -14,14 +14,14 @@ from farm.cli.bench_engine.bench import STYLE_SIDE, Bench, picture
 from farm.cli.bench_engine.extent import FULL, QUICK
 from farm.cli.bench_engine.report import bench_of, set_up
 from farm.cli.out import messages
+from farm.cli.plot import check
 from farm.engine.measure.race import Point, engine_points, script_points
 from farm.engine.measure.yardstick import Yardstick
 from farm.engine.models import TEXTURE
 from farm.engine.pyramid import PRESETS, plan_scales
-from farm.errors import InvalidInput, Unavailable
+from farm.errors import Unavailable
 from farm.settings import Settings
 
-SUFFIXES = (".png", ".svg", ".pdf")
 SCRIPT = "script"
 Curves = Mapping[str, Sequence[Point]]
 
@@ -33,7 +33,7 @@ def curves(settings: Settings, path: Path, *, quick: bool, device: str | None) -
         InvalidInput: the path's ending is of no picture, or there is no such device.
         Unavailable: matplotlib or the extractor is not here, or the files cannot be written.
     """
-    check(path)
+    check(path, "curves")
     machine, extent = set_up(settings, device), QUICK if quick else FULL
     bench = bench_of(TEXTURE, Catalogue(models_folder(settings)), machine, extent)
     if bench is None:
@@ -53,26 +53,6 @@ def curves(settings: Settings, path: Path, *, quick: bool, device: str | None) -
             f"{path}: cannot be written ({error.strerror}); name a file in a folder you may write."
         ) from None
     return [path, numbers]
-
-
-def check(path: Path) -> None:
-    """Refuse, before the work, what cannot be drawn.
-
-    Raises:
-        InvalidInput: the path's ending is of no picture.
-        Unavailable: matplotlib is not here.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise InvalidInput(
-            f"curves: {path.name!r} is no picture; end its name in {' or '.join(SUFFIXES)}.",
-            field="curves",
-        )
-    try:
-        import matplotlib  # noqa: F401  # only whether it is there
-    except ImportError:
-        raise Unavailable(
-            "curves: matplotlib is not installed; run pip install 'style-farm[dev]'."
-        ) from None
 
 
 def measured(bench: Bench) -> Curves:

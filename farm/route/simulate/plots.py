@@ -7,39 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from farm.errors import InvalidInput, Unavailable
+from farm.errors import Unavailable
 from farm.route.simulate.comparison import Comparison
 from farm.route.simulate.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SUFFIXES = (".png", ".svg", ".pdf")
 COLOURS = ("#1b5e9c", "#c8553d", "#e0a458", "#7a8b99", "#4d9078", "#8e6c8a")
 """One a policy, in their order."""
 PARTS = (("work", 1.0), ("starts", 0.55), ("lost", 0.35), ("kept warm", 0.2))
 """What is paid for, and how much of a policy's colour it is drawn in."""
 TYPES = ("#0b3c5d", "#328cc1", "#6fb98f", "#d9b310", "#e07a5f", "#a23e48", "#6d597a", "#9aa5b1")
 HOUR = 3600.0
-
-
-def check(path: Path) -> None:
-    """Refuse, before the work, what cannot be drawn.
-
-    Raises:
-        InvalidInput: the path's ending is of no picture.
-        Unavailable: matplotlib is not here.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise InvalidInput(
-            f"plot: {path.name!r} is no picture; end its name in {' or '.join(SUFFIXES)}.", field="plot"
-        )
-    try:
-        import matplotlib  # noqa: F401  # only whether it is there
-    except ImportError:
-        raise Unavailable(
-            "plot: matplotlib is not installed; run pip install 'style-farm[dev]'."
-        ) from None
 
 
 def draw(found: Comparison, path: Path) -> None:
