@@ -15,7 +15,6 @@ from farm.catalog import Catalogue, models_folder
 from farm.cli.models import models_app
 from farm.cli.out import messages
 from farm.errors import InvalidInput
-from farm.route.calibration import cores
 from farm.spec.words import duration
 
 if TYPE_CHECKING:
@@ -200,6 +199,8 @@ def _asked(recipe: PreviewRecipe, **options: int | None) -> PreviewRecipe:
 def _device(name: str | None) -> torch.device:
     import torch
 
+    from farm.route.calibration import cores
+
     chosen = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
     if chosen.type == "cpu":
         torch.set_num_threads(cores(settings.load()))
@@ -208,6 +209,8 @@ def _device(name: str | None) -> torch.device:
 
 def _workers(asked: int | None) -> int:
     """Processes that make pictures: what is left beside a processor that trains."""
+    from farm.route.calibration import cores
+
     return asked or max(1, cores(settings.load()) - 1)
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
+from math import ceil
 from pathlib import Path
 
 LOOKS_PER_SECOND = 20
@@ -54,7 +55,8 @@ class _Notes:
 
     def wait(self, seconds: float) -> None:
         """Until something is written, or so long."""
-        self._inotify.read(timeout=int(1000 * seconds), read_delay=GATHER_MS)
+        # At least a millisecond: none at all would not wait, and go round and round.
+        self._inotify.read(timeout=max(1, ceil(1000 * seconds)), read_delay=GATHER_MS)
 
     def close(self) -> None:
         """Hear no more."""
