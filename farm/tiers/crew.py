@@ -23,6 +23,9 @@ from farm.tiers.placement import bundle
 from farm.tiers.posts import Post, leave_post, take_post
 from farm.tiers.rank import Berth, PrintRank, RankOptions
 
+ANSWER_SECONDS = 5.0
+MOST_BYTES = 2e9
+"""That a rank may hold while it waits: others need the memory, and its own next plan does."""
 START_SECONDS = 120.0
 """How long the processes of a crew may take to come up."""
 
@@ -77,6 +80,16 @@ class Crew:
     def leave_post(self) -> None:
         """It works on nothing any more."""
         leave_post(self._ids)
+
+    def is_slim(self) -> bool:
+        """Whether its ranks hold so little memory that they may wait for work.
+
+        Raises ``RayError`` if one is gone.
+        """
+        held: list[int] = ray.get(
+            [rank.held_bytes.remote() for rank in self.ranks], timeout=ANSWER_SECONDS
+        )
+        return max(held) <= MOST_BYTES
 
     def end(self) -> bool:
         """End the ranks and give their places back. True once their processes are known to be gone."""

@@ -124,8 +124,12 @@ class Gang:
         try:
             for _ in self._said:
                 pass
+            slim = self._crew.is_slim()
         except Exception as error:  # noqa: BLE001 — the record is written; only the crew is in doubt
             log.warning("a print process failed after its work: %s", error)
+            self.kill()
+            return
+        if not slim:
             self.kill()
             return
         with self._lock:

@@ -107,6 +107,7 @@ class PrintRank:
         os.nice(_NICENESS)
         self._options = options
         self._wishes: dict[int, Stop] = {}
+        self._bytes = 0
         self._tail = Tail()
         self._leash = Leash()
 
@@ -142,9 +143,14 @@ class PrintRank:
         """The last lines of its log."""
         return self._tail.text()
 
+    @ray.method(concurrency_group="ctl")
+    def held_bytes(self) -> int:
+        """Memory that it kept after its last work."""
+        return self._bytes
+
     def _events(self, lease: Lease, seat: Seat) -> Iterator[Event]:
         """What the rank says, with its node filled in and its last words kept."""
-        from farm.engine.memory import give_back
+        from farm.engine.memory import let_go
 
         node = ray.get_runtime_context().get_node_id()
         with tailed(logging.getLogger("farm")) as self._tail:
@@ -158,7 +164,7 @@ class PrintRank:
                 raise
             finally:
                 self._wishes.pop(lease.token, None)
-                give_back()
+                self._bytes = let_go()
 
     def _rendered(self, lease: Lease, seat: Seat) -> Iterator[Event]:
         import torch
